@@ -1,0 +1,59 @@
+/** Every limit of the platform and of the services under it, with its unit and its source. */
+
+/** Bytes of one encoded value, each way (M-01, design section 4). */
+export const PAYLOAD_BYTES_MAX = 2_097_152;
+/** Bytes of a value that stays inside the log or a message; a larger one becomes a blob. */
+export const PAYLOAD_INLINE_BYTES_MAX = 8_192;
+/** Levels of nesting of a value. */
+export const JSON_DEPTH_MAX = 128;
+/** Bytes of a batch's events that stay inside the item; DynamoDB's items end at 400 KB. */
+export const BATCH_INLINE_BYTES_MAX = 300_000;
+/** Bytes of a request body of the API: one value and its envelope, escaped at worst (API Gateway ends at 10 MB). */
+export const REQUEST_BYTES_MAX = 6_000_000;
+/** Characters of a workflow id, a request id, a signal name or id, a type name. */
+export const ID_LENGTH_MAX = 256;
+/** Local activity bodies that one workflow task runs at the same time (design section 3). */
+export const LOCAL_BODIES_MAX = 100;
+/** Milliseconds of a lease (design section 1): how soon a crash is noticed. */
+export const LEASE_MS = 30_000;
+/** Milliseconds added to a lease before it counts as expired: at least twice the clocks' skew (R5). */
+export const LEASE_MARGIN_MS = 3_000;
+/** Milliseconds before the end of a lease in which its owner starts nothing and appends nothing (R14). */
+export const LEASE_RESERVE_MS = 1_000;
+/** Milliseconds between two looks at the tail while bodies run (R14). */
+export const TAIL_POLL_MS = 1_500;
+/** Milliseconds that an invocation keeps back for its own last writes (reliability 5, row 11). */
+export const INVOCATION_RESERVE_MS = 7_000;
+/** Milliseconds that SQS can delay a message: 15 minutes. */
+export const QUEUE_DELAY_MS_MAX = 900_000;
+/** Messages of one SQS batch call. */
+export const QUEUE_BATCH_MAX = 10;
+/** Milliseconds of a start that may wait before the sweeper sends it again (R12). */
+export const PENDING_START_MS = 10_000;
+/** Milliseconds until an open run is looked at for the first time by the sweeper; doubles up to the maximum. */
+export const CHECK_MS_FIRST = 300_000;
+export const CHECK_MS_MAX = 21_600_000;
+/** Milliseconds that one API call waits for a result; API Gateway ends at 29 s. */
+export const RESULT_WAIT_MS_MAX = 20_000;
+/** Milliseconds between two durable heartbeats of an attempt when they are not awaited (D7). */
+export const HEARTBEAT_COALESCE_MS = 1_000;
+/** Bytes of a heartbeat's details. */
+export const HEARTBEAT_BYTES_MAX = 65_536;
+/** Events of one run; above it the run fails with a named limit (L11). */
+export const HISTORY_EVENTS_MAX = 50_000;
+/** Activities and timers of one run that are open at the same time. */
+export const PENDING_ACTIVITIES_MAX = 2_000;
+/** Signals of one run that workflow code has not taken. */
+export const PENDING_SIGNALS_MAX = 5_000;
+/** Deliveries of a message before it goes to the dead-letter queue (R13). */
+export const RECEIVES_MAX = 20;
+/** Shards of the indexes that would otherwise be one hot key. */
+export const INDEX_SHARDS = 8;
+/** Runs on one page of a list. */
+export const LIST_PAGE_MAX = 100;
+/** Suspended instances that a warm process keeps. */
+export const CACHED_RUNS_MAX = 200;
+/** Attempts of an activity when its policy says nothing (design section 4). */
+export const DEFAULT_MAX_ATTEMPTS = 3;
+/** Milliseconds that an awaited attempt may take when start-to-close is not given: the function's budget caps it. */
+export const DEFAULT_START_TO_CLOSE_MS = 840_000;

@@ -1,0 +1,86 @@
+import type { RunKey } from "../core/events.ts";
+import type { AttemptOutcome } from "../core/messages.ts";
+import type { Payload } from "../core/payload.ts";
+
+export interface AttemptKey extends RunKey {
+  readonly sequence: number;
+  readonly attempt: number;
+}
+
+/** An attempt of a queued activity: claim, heartbeat and outcome in one row (design section 2). */
+export interface AttemptRow extends AttemptKey {
+  readonly activity_type: string;
+  /** Fresh per claim; also its nonce (R9). */
+  readonly owner: string;
+  readonly worker: string;
+  readonly started_at: number;
+  /** The claim's end, milliseconds since the epoch by the claimer's clock. */
+  readonly until: number;
+  readonly heartbeat_at?: number;
+  readonly heartbeat?: Payload;
+  readonly cancel_requested?: boolean;
+  readonly outcome?: AttemptOutcome;
+}
+
+export interface Attempts {
+  /** Claims an attempt; own earlier success counts as claimed. */
+  claim(
+    row: AttemptRow,
+  ): Promise<{ readonly kind: "claimed" } | { readonly kind: "taken"; readonly row: AttemptRow }>;
+  /**
+   * Writes the outcome of an attempt that has none. `owner` must match when given: a late outcome of
+   * a superseded owner is refused; without it (a lost worker) only "no outcome yet" is asked.
+   * Answers the row's outcome that holds.
+   */
+  conclude(
+    key: AttemptKey,
+    outcome: AttemptOutcome,
+    nonce: string,
+    owner?: string,
+  ): Promise<AttemptOutcome>;
+  /** Renews the claim and records progress; "stale" when the attempt is concluded or another's. */
+  heartbeat(
+    key: AttemptKey,
+    owner: string,
+    beat: { readonly at: number; readonly until: number; readonly details?: Payload },
+  ): Promise<
+    { readonly kind: "renewed"; readonly cancelRequested: boolean } | { readonly kind: "stale" }
+  >;
+  /** Asks a running attempt to cancel, seen at its next heartbeat. */
+  requestCancel(key: AttemptKey): Promise<void>;
+  get(key: AttemptKey): Promise<AttemptRow | undefined>;
+  /** All queued attempts of a run that have rows. */
+  ofRun(run: RunKey): Promise<readonly AttemptRow[]>;
+}
+
+/** A projected row of a local activity: rebuildable from the log, written off the critical path. */
+export interface ActivityExecutionRow extends RunKey {
+  readonly id: string;
+  readonly sequence: number;
+  readonly activity_type: string;
+  readonly status: "pending" | "running" | "completed" | "failed" | "cancelled";
+  readonly attempt_count: number;
+  readonly activity_options: Readonly<Record<string, unknown>>;
+  readonly started_at?: number;
+  readonly closed_at?: number;
+}
+export interface LocalAttemptRow extends RunKey {
+  readonly id: string;
+  readonly activity_execution_id: string;
+  readonly sequence: number;
+  readonly attempt_number: number;
+  readonly status: "running" | "completed" | "failed" | "cancelled" | "expired";
+  readonly lease_owner: string;
+  readonly workflow_task_id: string;
+  readonly started_at: number;
+  readonly lease_expires_at?: number;
+  readonly last_heartbeat_at?: number;
+  readonly closed_at?: number;
+}
+export interface Projection {
+  /** Writes rows in batches, last writer wins; a failure is logged by the caller, never fatal. */
+  write(
+    executions: readonly ActivityExecutionRow[],
+    attempts: readonly LocalAttemptRow[],
+  ): Promise<void>;
+}
