@@ -1,0 +1,27 @@
+import type { Attempts, Projection } from "./attempts.ts";
+import type { Blobs } from "./blobs.ts";
+import type { WorkflowFunction } from "./functions.ts";
+import type { History } from "./history.ts";
+import type { Host } from "./host.ts";
+import type { Queue } from "./queue.ts";
+import type { RequestGuards, Runs } from "./runs.ts";
+import type { Telemetry } from "./telemetry.ts";
+import type { Timers } from "./timers.ts";
+
+/** The outside world as the engine sees it; built in functions/compose.ts and nowhere else. */
+export interface Ports {
+  /** The namespace of every key that this process writes (S: from the deployment, never from a body). */
+  readonly namespace: string;
+  readonly version: string;
+  readonly history: History;
+  readonly runs: Runs;
+  readonly guards: RequestGuards;
+  readonly attempts: Attempts;
+  readonly projection: Projection;
+  readonly timers: Timers;
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+  readonly workflowFunction: WorkflowFunction;
+  readonly host: Host;
+  readonly telemetry: Telemetry;
+}
