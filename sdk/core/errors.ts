@@ -184,10 +184,40 @@ export const ERRORS = {
     message: "run {run_id} has {pending} open activities and timers; at most {limit} are allowed",
     hint: "start fewer at the same time",
   },
+  entry_not_found: {
+    status: 400,
+    message: "there is no entry module {entry}",
+    hint: "give the path of the file that exports your workflows and activities",
+  },
+  bundle_failed: {
+    status: 400,
+    message: "the entry module {entry} does not compile: {reason}",
+    hint: "correct the named line; `tsc --noEmit` shows the rest",
+  },
   target_unsupported: {
     status: 400,
     message: "{what} is not possible on the target {target}",
     hint: "{instead}",
+  },
+  workflow_unnamed: {
+    status: 400,
+    message: "this workflow definition has no name of its own: its type is the name of its export",
+    hint: "pass the type as a string, or give the workflow the `name` option",
+  },
+  not_authorized: {
+    status: 403,
+    message: "{url} refused the caller with status {status}: {reason}",
+    hint: "sign the request with credentials that may call the API: set AWS_PROFILE, or PAWL_SIGN=1 for a host of your own",
+  },
+  unexpected_answer: {
+    status: 502,
+    message: "{url} answered with status {status}, and not as Pawl's API does: {reason}",
+    hint: "check that the URL is that of a Pawl API, its stage included",
+  },
+  connection_failed: {
+    status: 503,
+    message: "no answer from {url}: {reason}",
+    hint: "start `pawl dev`, or set PAWL_API_URL to the address of the API",
   },
   unavailable: {
     status: 503,
