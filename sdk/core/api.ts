@@ -98,6 +98,16 @@ export interface WorkflowSummary {
   readonly closed_at: string | null;
 }
 
+/** Activities that one run detail shows. */
+export const DETAIL_ACTIVITIES_MAX = 2_000;
+
+/** Stands for a value that did not fit into the answer; the history shows it on a page of its own. */
+export interface OmittedValue {
+  readonly $pawl: "omitted";
+  /** Its size in UTF-8 bytes. */
+  readonly bytes: number;
+}
+
 /** GET /api/workflows/{id} and /api/workflows/{id}/runs/{run_id} */
 export interface RunDetail extends WorkflowSummary {
   readonly input: unknown;
@@ -111,6 +121,8 @@ export interface RunDetail extends WorkflowSummary {
     readonly count: number;
   } | null;
   readonly cancel_requested: boolean;
+  /** Activities in all; `activities` shows the last {@link DETAIL_ACTIVITIES_MAX} of them. */
+  readonly activity_count: number;
   readonly activities: readonly ActivityView[];
   readonly timers: readonly {
     readonly sequence: number;

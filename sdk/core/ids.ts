@@ -18,6 +18,7 @@ function problemOf(value: string): string | undefined {
   if (value.length > ID_LENGTH_MAX)
     return `it has ${value.length} characters, at most ${ID_LENGTH_MAX} are allowed`;
   if (value.startsWith("__")) return "the prefix __ is reserved";
+  if (value === "." || value === "..") return "URLs cannot hold it, encoded or not";
   if (!value.isWellFormed()) return "it has half a surrogate pair";
   // eslint-style note: control characters would forge log lines and break queue messages.
   for (const character of value) {

@@ -13,11 +13,18 @@ export type DirectRequest =
       readonly run: RunKey;
       readonly name: string;
       readonly arguments: Payload;
-    };
+    }
+  /** What the entry module registers, so that a start of an unknown type is refused at once. */
+  | { readonly kind: "types" };
 
 export type DirectAnswer =
   | { readonly kind: "task"; readonly closing?: RunClosing }
   | { readonly kind: "query"; readonly result: Payload }
+  | {
+      readonly kind: "types";
+      readonly workflow_types: readonly string[];
+      readonly activity_types: readonly string[];
+    }
   | { readonly kind: "error"; readonly error: ErrorBody & { readonly status: number } };
 
 export interface WorkflowFunction {

@@ -60,14 +60,16 @@ export interface RunClosing {
 /** One current row per workflow id (the idempotent start) and the rows of its earlier runs. */
 export interface Runs {
   /**
-   * Puts the first current row of a workflow id. Own earlier success (same request_id) is "created".
+   * Puts the first current row of a workflow id. Own earlier success (same run_id) is "created"; the
+   * run of an earlier call with the same request_id "exists", so that its run id is answered.
    */
   create(
     row: RunRow,
   ): Promise<{ readonly kind: "created" } | { readonly kind: "exists"; readonly row: RunRow }>;
   /**
    * Replaces the current row of a closed run: keeps the old row under its run id first, then puts
-   * the new one under the condition that the old run is still the current one.
+   * the new one under the condition that the old run is still the current one. Own earlier success
+   * (same run_id) is "created".
    */
   replace(
     row: RunRow,
