@@ -72,6 +72,11 @@ export const ERRORS = {
     message: "the request has {bytes} bytes; at most {limit} bytes are allowed",
     hint: "send a smaller body; a single value may have 2,097,152 bytes",
   },
+  response_too_large: {
+    status: 413,
+    message: "the answer has {bytes} bytes; at most {limit} bytes can be sent",
+    hint: "read the history in pages: GET .../history?limit=100",
+  },
   route_not_found: {
     status: 404,
     message: "there is no route {method} {path}",
