@@ -9,32 +9,8 @@ import { type AwsCredentials, isApiGatewayHost, sigV4Signer } from "./client/sig
 import type { Sign } from "./client/transport.ts";
 
 export type { ClusterInfo, ListOptions, StartOptions } from "./client/client.ts";
-export {
-  ApiError,
-  ConnectionError,
-  ResultTimeoutError,
-  WorkflowCancelledError,
-  WorkflowFailedError,
-  WorkflowTerminatedError,
-} from "./client/client-errors.ts";
-export type { QueryLike, SignalLike, WorkflowLike } from "./client/definitions.ts";
-export { type HistoryExport, type SignalCall, WorkflowHandle } from "./client/handle.ts";
+export * from "./client/exports.ts";
 export { type AwsCredentials, type SigV4Options, sigV4Signer } from "./client/sigv4.ts";
-export type { ClientClock, Fetch, FetchInit, OutgoingRequest, Sign } from "./client/transport.ts";
-export type {
-  ActivityView,
-  AttemptView,
-  DuplicatePolicy,
-  EventView,
-  FailureView,
-  HistoryResponse,
-  IdReusePolicy,
-  ListResponse,
-  Outcome,
-  RunDetail,
-  WorkflowStatus,
-  WorkflowSummary,
-} from "./core/api.ts";
 
 export interface ClientOptions extends BaseClientOptions {
   /**

@@ -63,7 +63,9 @@ async function loadSigner(options: SigV4Options): Promise<(region: string) => Si
     options.credentials ?? defaultCredentials(),
   ]);
   const service = options.service ?? "execute-api";
-  return (region) => new SignatureV4({ service, region, credentials, sha256: Sha256 });
+  // The body's hash is in the signature; the header that repeats it is for S3 alone.
+  const fixed = { service, credentials, sha256: Sha256, applyChecksum: false };
+  return (region) => new SignatureV4({ ...fixed, region });
 }
 
 async function defaultCredentials(): Promise<() => Promise<AwsCredentials>> {

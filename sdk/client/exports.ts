@@ -1,0 +1,27 @@
+/** What both entries of the client export: that of Node (`sdk/client.ts`) and that of browsers. */
+export type {
+  ActivityView,
+  AttemptView,
+  DuplicatePolicy,
+  EventView,
+  FailureView,
+  HistoryResponse,
+  IdReusePolicy,
+  ListResponse,
+  Outcome,
+  RunDetail,
+  WorkflowStatus,
+  WorkflowSummary,
+} from "../core/api.ts";
+export type { ClusterInfo, ListOptions, StartOptions } from "./client.ts";
+export {
+  ApiError,
+  ConnectionError,
+  ResultTimeoutError,
+  WorkflowCancelledError,
+  WorkflowFailedError,
+  WorkflowTerminatedError,
+} from "./client-errors.ts";
+export type { QueryLike, SignalLike, WorkflowLike } from "./definitions.ts";
+export { type HistoryExport, type SignalCall, WorkflowHandle } from "./handle.ts";
+export type { ClientClock, Fetch, FetchInit, OutgoingRequest, Sign } from "./transport.ts";
