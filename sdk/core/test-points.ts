@@ -52,3 +52,27 @@ export interface QueueCounts {
   readonly calls: number;
   readonly messages: number;
 }
+
+/**
+ * What an instrumented function and the stack that holds it say to each other, between the messages
+ * of the invocations. The stack decides, so that "the second such call" is exact over all processes.
+ */
+export type PointsMessage =
+  /** From the stack: the calls at which the function asks before it goes on. */
+  | { readonly kind: "points"; readonly points: readonly Pick<CrashPoint, "call" | "when">[] }
+  /** From the stack: go on, or throw a timeout. A process that is to die gets no answer, but SIGKILL. */
+  | { readonly kind: "verdict"; readonly ask: number; readonly fail: boolean }
+  /** From the function: such a call is next ("before") or has been made ("after", "applied"). */
+  | {
+      readonly kind: "asked";
+      readonly ask: number;
+      readonly call: string;
+      readonly when: CrashPoint["when"];
+    }
+  /** From the function: a call is being made. */
+  | {
+      readonly kind: "called";
+      readonly call: string;
+      readonly store: readonly (StoreCounts & { readonly table: string })[];
+      readonly queue: readonly { readonly queue: string; readonly messages: number }[];
+    };
