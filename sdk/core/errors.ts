@@ -92,6 +92,11 @@ export const ERRORS = {
     message: "no activity is registered under the type {type}; registered are: {known}",
     hint: "export the activity from the entry module and deploy it",
   },
+  queue_unknown: {
+    status: 400,
+    message: "there is no activity queue {queue}; there are: {known}",
+    hint: "add the queue to the deployment, or correct the option queue",
+  },
   workflow_not_found: {
     status: 404,
     message: "there is no workflow {workflow_id}",
@@ -115,7 +120,7 @@ export const ERRORS = {
   query_unknown: {
     status: 404,
     message: "workflow {workflow_id} has no query {name}; it has: {known}",
-    hint: "register it in the workflow with setQueryHandler",
+    hint: "register it in the workflow with setHandler",
   },
   query_failed: {
     status: 422,
@@ -159,6 +164,21 @@ export const ERRORS = {
     message: "{what} was called outside of an activity",
     hint: "call it in the function given to activity()",
   },
+  read_only_scope: {
+    status: 409,
+    message: "{what} was called in {where}, which may only read the workflow's state",
+    hint: "call it in the workflow function or in a signal handler",
+  },
+  depends_misplaced: {
+    status: 400,
+    message: "depends({provider}) was evaluated where no call can wait for it",
+    hint: "write it only as the default value of a parameter of an activity or of another provider",
+  },
+  dependency_cycle: {
+    status: 400,
+    message: "providers depend on each other in a circle: {chain}",
+    hint: "let one of them take what it needs from elsewhere",
+  },
   schema_unknown: {
     status: 409,
     message: "the history holds {what}, which this version does not know",
@@ -199,6 +219,26 @@ export const ERRORS = {
     message: "the entry module {entry} does not compile: {reason}",
     hint: "correct the named line; `tsc --noEmit` shows the rest",
   },
+  folder_in_use: {
+    status: 409,
+    message: "the folder {folder} is used by the stack with process id {pid}",
+    hint: "stop that process, or give this stack another folder",
+  },
+  dynamodb_missing: {
+    status: 503,
+    message: "no DynamoDB emulator is installed for {platform}",
+    hint: "npm install --save-dev dynoxide (or dynalite), or set DYNOXIDE_BIN to its binary, or PAWL_DYNAMODB_LOCAL_JAR to the jar of DynamoDB Local when you have Java",
+  },
+  dynamodb_failed: {
+    status: 503,
+    message: "the DynamoDB emulator {command} does not start: {reason}",
+    hint: "start it by hand to see why, or set DYNOXIDE_BIN to another one",
+  },
+  function_failed: {
+    status: 400,
+    message: "the function {function} does not load: {reason}",
+    hint: "correct the entry module; the stack goes on with the code that it had",
+  },
   target_unsupported: {
     status: 400,
     message: "{what} is not possible on the target {target}",
@@ -223,6 +263,17 @@ export const ERRORS = {
     status: 503,
     message: "no answer from {url}: {reason}",
     hint: "start `pawl dev`, or set PAWL_API_URL to the address of the API",
+  },
+  access_denied: {
+    status: 403,
+    message:
+      "the request is not signed, the caller is not allowed to make it, or there is no such route",
+    hint: "sign it with AWS credentials that may call this method of the API; see docs/API.md for the routes",
+  },
+  too_many_requests: {
+    status: 429,
+    message: "there are more requests than the API is set to take",
+    hint: "try again later, or raise the throttling of the deployment",
   },
   unavailable: {
     status: 503,

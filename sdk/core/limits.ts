@@ -57,3 +57,19 @@ export const CACHED_RUNS_MAX = 200;
 export const DEFAULT_MAX_ATTEMPTS = 3;
 /** Milliseconds that an awaited attempt may take when start-to-close is not given: the function's budget caps it. */
 export const DEFAULT_START_TO_CLOSE_MS = 840_000;
+/** Blobs that one read of a log fetches at the same time. */
+export const BLOB_READS_MAX = 8;
+/** Milliseconds that the guard of a request id is kept: 90 days, far beyond any client's repetition. */
+export const GUARD_RETENTION_MS = 7_776_000_000;
+/** Pages of one shard that one list call reads when its filter drops almost everything. */
+export const LIST_SHARD_PAGES_MAX = 10;
+/** Items of one BatchWriteItem call of DynamoDB. */
+export const WRITE_BATCH_MAX = 25;
+/** Tries of the unsuccessful part of a batch call before the call counts as failed. */
+export const BATCH_TRIES_MAX = 6;
+/** Milliseconds before the first of these tries; doubles, with jitter. */
+export const BATCH_RETRY_MS = 50;
+/** Bytes of all bodies of one SendMessageBatch call, and of one body: 1 MiB. */
+export const QUEUE_BYTES_MAX = 1_048_576;
+/** Milliseconds that a received message can stay invisible: 12 hours. */
+export const VISIBILITY_MS_MAX = 43_200_000;

@@ -9,8 +9,27 @@
  * | history_events      | pk = key(ns, id, run)       | sk (number) = first sequence of a batch |
  * | activity_executions | pk = key(ns, id, run)       | sk = padded sequence                    |
  * | activity_attempts   | pk = key(ns, id, run)       | sk = padded sequence "#" padded attempt |
- * | timers              | pk = key(ns, shard, bucket) | sk = padded due time "#" entry id       |
+ * | timers              | pk = key(ns, shard)         | sk = padded due time "#" entry id       |
+ *
+ * All attributes are strings, numbers, booleans, null, or a map of those (`lease`); values of users
+ * are JSON text. Indexes project everything and serve listing and the sweeper only, because they lag.
+ *
+ * What the adapters use of DynamoDB, which is all that a fake has to know:
+ * - commands of lib-dynamodb: Put, Get, Query, Update, Delete (one item each) and BatchWrite (puts);
+ * - conditions and filters: `attribute_exists(#a)`, `attribute_not_exists(#a)`, `#a op :v` with op
+ *   one of `= <> < <= > >=`, `AND`, `OR`, `NOT`, parentheses;
+ * - key conditions: `#pk = :pk`, optionally `AND #sk op :v` with op one of `= < <= > >=`;
+ * - updates: `SET #a = :a, #b = if_not_exists(#b, :b)` and `REMOVE #a, #b`, one clause of each;
+ * - `#name` is always the attribute `name`; names and values that are not used are not sent;
+ * - `ReturnValues: ALL_NEW` on updates; `ReturnValuesOnConditionCheckFailure: ALL_OLD`, whose `Item`
+ *   on the exception `ConditionalCheckFailedException` is in DynamoDB's own form
+ *   (`{ pk: { S: "a" } }`) and may be missing;
+ * - `ConsistentRead`, `ScanIndexForward`, `Limit` (before the filter), `LastEvaluatedKey`, and
+ *   `ExclusiveStartKey`, also one whose item is no longer there.
  */
+import type { RunKey } from "../../core/events.ts";
+import { INDEX_SHARDS } from "../../core/limits.ts";
+
 export interface IndexLayout {
   readonly name: string;
   readonly partitionKey: string;
@@ -81,4 +100,24 @@ export function key(...parts: readonly string[]): string {
 /** A number as text that sorts like the number. */
 export function padded(value: number, digits: number = 10): string {
   return String(value).padStart(digits, "0");
+}
+
+/** FNV-1a over UTF-16 units. Stable for ever: rows stay in the shard in which they were written. */
+export function hash32(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++)
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
+  return hash;
+}
+
+/** The shard of a run in the indexes, or of an entry among the timers. */
+export function shardOf(id: string): number {
+  return hash32(id) % INDEX_SHARDS;
+}
+
+export const SHARDS: readonly number[] = Array.from({ length: INDEX_SHARDS }, (_, shard) => shard);
+
+/** The partition of everything that belongs to one run. */
+export function runPartition(run: RunKey): string {
+  return key(run.namespace, run.workflow_id, run.run_id);
 }

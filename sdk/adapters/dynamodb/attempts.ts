@@ -1,0 +1,163 @@
+/**
+ * Attempts of queued activities: claim, heartbeat and outcome in one row, under the contract's
+ * attribute names. A row is claimed once and concluded once; both are conditional writes whose
+ * refusal is answered by the row that stands.
+ */
+import { invariant } from "../../core/errors.ts";
+import type { AttemptOutcome } from "../../core/messages.ts";
+import type { AttemptKey, AttemptRow, Attempts } from "../../ports/attempts.ts";
+import { attemptSchema, parsedJson, recordOf } from "../wire.ts";
+import { padded, runPartition } from "./layout.ts";
+import {
+  ABSENT,
+  type Condition,
+  getItem,
+  type Item,
+  type ItemKey,
+  putItem,
+  queryAll,
+  type Table,
+  updateItem,
+} from "./table.ts";
+
+// claim ──▶ heartbeat* ──▶ conclude. Nothing follows a conclusion.
+/** The first conclusion holds, whoever writes it: a worker, or who found the claim over. */
+const NOT_CONCLUDED = "attribute_not_exists(#outcome)";
+/** A superseded owner changes nothing. */
+const OWN = `#lease_owner = :if_owner AND ${NOT_CONCLUDED}`;
+/** Only a claimed attempt can be asked to cancel. */
+const RUNNING = `attribute_exists(#pk) AND ${NOT_CONCLUDED}`;
+
+const STATUS_OF = {
+  completed: "completed",
+  failed: "failed",
+  timed_out: "expired",
+  cancelled: "cancelled",
+} as const satisfies Record<AttemptOutcome["kind"], string>;
+
+/** @param now the clock of the `closed_at` that a row shows */
+export function dynamoAttempts(table: Table, now: () => number): Attempts {
+  return {
+    async claim(row) {
+      const written = await putItem(table, attemptItem(row), ABSENT);
+      if (written.kind === "written") return { kind: "claimed" };
+      const standing = written.item === undefined ? row : attemptOf(written.item);
+      // The owner is fresh per claim: equal, the refusal was our own success (R9).
+      const isOwn = standing.owner === row.owner && standing.outcome === undefined;
+      return isOwn ? { kind: "claimed" } : { kind: "taken", row: standing };
+    },
+
+    async conclude(key, outcome, nonce, owner) {
+      const { namespace, workflow_id, run_id, sequence, attempt } = key;
+      const condition: Condition =
+        owner === undefined
+          ? { expression: NOT_CONCLUDED }
+          : { expression: OWN, values: { if_owner: owner } };
+      const written = await updateItem(table, attemptKey(key), {
+        set: {
+          namespace,
+          workflow_id,
+          run_id,
+          sequence,
+          attempt_number: attempt,
+          ...MODE,
+          outcome: JSON.stringify(outcome),
+          outcome_nonce: nonce,
+          status: STATUS_OF[outcome.kind],
+          closed_at: now(),
+        },
+        // An attempt that nobody has claimed is concluded too: the row then refuses a late claim.
+        setIfAbsent: {
+          activity_type: "",
+          lease_owner: nonce,
+          worker: "",
+          started_at: 0,
+          lease_expires_at: 0,
+        },
+        condition,
+      });
+      if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce) return outcome;
+      const standing = written.item === undefined ? undefined : attemptOf(written.item).outcome;
+      const name = `${run_id}/${sequence}/${attempt}`;
+      invariant(standing !== undefined, `attempt ${name} has another owner and no outcome`);
+      return standing;
+    },
+
+    async heartbeat(key, owner, beat) {
+      const written = await updateItem(table, attemptKey(key), {
+        set: {
+          last_heartbeat_at: beat.at,
+          lease_expires_at: beat.until,
+          heartbeat: beat.details === undefined ? undefined : JSON.stringify(beat.details),
+        },
+        condition: { expression: OWN, values: { if_owner: owner } },
+      });
+      if (written.kind === "refused") return { kind: "stale" };
+      return { kind: "renewed", cancelRequested: written.item?.["cancel_requested"] === true };
+    },
+
+    async requestCancel(key) {
+      await updateItem(table, attemptKey(key), {
+        set: { cancel_requested: true },
+        condition: { expression: RUNNING },
+      });
+    },
+
+    async get(key) {
+      const item = await getItem(table, attemptKey(key));
+      return item === undefined ? undefined : attemptOf(item);
+    },
+
+    async ofRun(run) {
+      const items = await queryAll(table, {
+        keys: "#pk = :pk",
+        // The projected attempts of local activities stand in the same table.
+        filter: "#execution_mode = :queued",
+        values: { pk: runPartition(run), queued: MODE.execution_mode },
+      });
+      return items.map(attemptOf);
+    },
+  };
+}
+
+const MODE = { execution_mode: "queued", local_activity: false } as const;
+
+function attemptKey(key: AttemptKey): ItemKey {
+  return { pk: runPartition(key), sk: attemptSortKey(key.sequence, key.attempt) };
+}
+
+/** Sorts by activity, then by attempt; shared with the projected attempts of local activities. */
+export function attemptSortKey(sequence: number, attempt: number): string {
+  return `${padded(sequence)}#${padded(attempt)}`;
+}
+
+function attemptItem(row: AttemptRow): Item {
+  const { attempt, owner, until, heartbeat_at, heartbeat, outcome, ...plain } = row;
+  return {
+    ...plain,
+    ...attemptKey(row),
+    ...MODE,
+    attempt_number: attempt,
+    status: outcome === undefined ? "running" : STATUS_OF[outcome.kind],
+    lease_owner: owner,
+    lease_expires_at: until,
+    last_heartbeat_at: heartbeat_at,
+    heartbeat: heartbeat === undefined ? undefined : JSON.stringify(heartbeat),
+    outcome: outcome === undefined ? undefined : JSON.stringify(outcome),
+  };
+}
+
+function attemptOf(item: Item): AttemptRow {
+  const { attempt_number, lease_owner, lease_expires_at, last_heartbeat_at } = item;
+  const { heartbeat, outcome, ...plain } = item;
+  const row = {
+    ...plain,
+    attempt: attempt_number,
+    owner: lease_owner,
+    until: lease_expires_at,
+    ...(last_heartbeat_at === undefined ? {} : { heartbeat_at: last_heartbeat_at }),
+    ...(heartbeat === undefined ? {} : { heartbeat: parsedJson(heartbeat) }),
+    ...(outcome === undefined ? {} : { outcome: parsedJson(outcome) }),
+  };
+  return recordOf(attemptSchema, row, "a row of activity_attempts");
+}
