@@ -1,21 +1,10 @@
 /** How a run ended, read from the last batch of its log. */
 import type { Outcome } from "../api.ts";
 import { InvariantError } from "../errors.ts";
-import { type Batch, isTerminal } from "../events.ts";
+import { type Batch, isTerminal, type TerminalEvent } from "../events.ts";
 import type { Failure } from "../failure.ts";
 import type { Payload } from "../payload.ts";
 import { failureView, type ShowValue } from "./values.ts";
-
-type TerminalEvent = Extract<
-  Batch["events"][number],
-  {
-    readonly type:
-      | "WorkflowCompleted"
-      | "WorkflowFailed"
-      | "WorkflowCancelled"
-      | "WorkflowTerminated";
-  }
->;
 
 /** The closing part of a run's row, as the log says it. */
 export interface Closing {
@@ -36,9 +25,11 @@ export function terminalEvent(tail: Batch | undefined): TerminalEvent | undefine
 /** What the run's row says once the run is closed; undefined while it is open. */
 export function closingOf(tail: Batch | undefined): Closing | undefined {
   const event = terminalEvent(tail);
-  switch (event?.type) {
-    case undefined:
-      return undefined;
+  return event === undefined ? undefined : closingOfEvent(event);
+}
+
+export function closingOfEvent(event: TerminalEvent): Closing {
+  switch (event.type) {
     case "WorkflowCompleted":
       return { status: "completed", closed_at: event.at, output: event.output };
     case "WorkflowFailed":

@@ -66,12 +66,16 @@ export function payloadsOf(event: HistoryEvent): readonly Payload[] {
     case "ActivityCancelled":
       return lastHeartbeat(event);
     case "SideEffectRecorded":
-      return [event.result];
+      return event.result === undefined ? [] : [event.result];
     default:
       return [];
   }
 }
 
-function lastHeartbeat(event: { readonly last_heartbeat?: Payload }): readonly Payload[] {
-  return event.last_heartbeat === undefined ? [] : [event.last_heartbeat];
+function lastHeartbeat({
+  last_heartbeat: payload,
+}: {
+  readonly last_heartbeat?: Payload;
+}): readonly Payload[] {
+  return payload === undefined ? [] : [payload];
 }

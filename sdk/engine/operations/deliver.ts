@@ -44,14 +44,12 @@ export async function signal(
   const args = checkValue(request.args ?? [], `the list of arguments of signal ${name}`);
   const { id, idGiven } = requestIdOf(ports, request.signal_id, "the signal id");
   const row = await findRun(ports, ref);
-  // Not the signal's id: two requests with one id may carry different values.
-  const key = [row.namespace, row.workflow_id, row.run_id, "signal", ports.host.newId()];
   const event = async (): Promise<RequestEvent> => ({
     type: "SignalReceived",
     at: ports.host.now(),
     signal_id: id,
     signal_name: name,
-    arguments: await storeValue(ports, args, key),
+    arguments: await storeValue(ports, keyOf(row), args),
   });
   return deliver(ports, { row, id, idGiven, event });
 }

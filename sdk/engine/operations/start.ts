@@ -130,15 +130,16 @@ async function place(ports: Ports, start: CheckedStart): Promise<Placement> {
 
 async function newRow(ports: Ports, start: CheckedStart): Promise<RunRow> {
   const now = ports.host.now();
-  const run_id = ports.host.newId();
-  const key = [ports.namespace, start.workflow_id, run_id, "input"];
-  return {
+  const run: RunKey = {
     namespace: ports.namespace,
     workflow_id: start.workflow_id,
-    run_id,
+    run_id: ports.host.newId(),
+  };
+  return {
+    ...run,
     workflow_type: start.workflow_type,
     status: "pending",
-    input: await storeValue(ports, start.input, key),
+    input: await storeValue(ports, run, start.input),
     seed: ports.host.newId(),
     request_id: start.request_id,
     started_at: now,

@@ -3,10 +3,12 @@
  * written before anything points at them (claim check).
  */
 import type { OmittedValue } from "../../core/api.ts";
+import type { RunKey } from "../../core/events.ts";
 import { PAYLOAD_INLINE_BYTES_MAX } from "../../core/limits.ts";
 import { decode, encode, type Payload, utf8Bytes } from "../../core/payload.ts";
 import type { ShowValue } from "../../core/views/values.ts";
 import type { Ports } from "../../ports/ports.ts";
+import { PayloadVault } from "../payload-vault.ts";
 
 /** UTF-8 bytes of the values in one answer: with their envelope they fit into Lambda's 6 MB. */
 export const ANSWER_VALUES_BYTES_MAX = 3_000_000;
@@ -34,16 +36,9 @@ export function staysInline(value: CheckedValue): boolean {
   return value.bytes <= PAYLOAD_INLINE_BYTES_MAX;
 }
 
-/** Stores a checked value: inline, or as a blob under `keyParts`, which must name no other value. */
-export async function storeValue(
-  ports: Ports,
-  value: CheckedValue,
-  keyParts: readonly string[],
-): Promise<Payload> {
-  if (staysInline(value)) return { json: value.json };
-  const blob = keyParts.map((part) => encodeURIComponent(part)).join("/");
-  await ports.blobs.put(blob, value.json);
-  return { blob, bytes: value.bytes };
+/** Stores a checked value of a run: inline, or as a blob of its own. */
+export function storeValue(ports: Ports, run: RunKey, value: CheckedValue): Promise<Payload> {
+  return new PayloadVault(ports.blobs, ports.host, run).keep(value.json, value.bytes);
 }
 
 export async function loadValue(ports: Ports, payload: Payload): Promise<unknown> {
