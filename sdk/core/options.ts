@@ -4,7 +4,8 @@
  */
 
 /** How the delays of retries are spread; drawn from run, activity and attempt, so replays agree. */
-export type Jitter = "none" | "equal" | "full";
+export const JITTERS = ["none", "equal", "full"] as const;
+export type Jitter = (typeof JITTERS)[number];
 
 export interface RetryPolicySnapshot {
   /** Attempts in all, the first included (G-01). Default {@link DEFAULT_MAX_ATTEMPTS}. */
