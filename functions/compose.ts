@@ -22,6 +22,7 @@ import {
 import { nodeHost } from "../sdk/adapters/lambda/host.ts";
 import { powertoolsTelemetry } from "../sdk/adapters/lambda/telemetry.ts";
 import { loadS3, type S3BlobClient, type S3Output, s3Blobs } from "../sdk/adapters/s3/blobs.ts";
+import { type SqsReceiveClient, sqsDeadLetters } from "../sdk/adapters/sqs/dead-letters.ts";
 import { type SqsClient, sqsQueue } from "../sdk/adapters/sqs/queue.ts";
 import { DEFAULT_QUEUE } from "../sdk/core/options.ts";
 import type { Host } from "../sdk/ports/host.ts";
@@ -34,7 +35,7 @@ export { parseMessage } from "../sdk/adapters/wire.ts";
 /** The services as the adapters see them: everything that reaches the network, and nothing more. */
 export interface AwsClients {
   readonly dynamo: DynamoClient;
-  readonly sqs: SqsClient;
+  readonly sqs: SqsClient & SqsReceiveClient;
   readonly s3: S3BlobClient;
   readonly lambda: LambdaInvokeClient;
 }
@@ -75,6 +76,7 @@ export function createPorts({ environment, clients, host, telemetry }: Compositi
     projection: dynamoProjection({ executions, attempts }, host),
     timers: dynamoTimers(table(ENV.timersTable), telemetry),
     queue: sqsQueue(clients.sqs, urls, host),
+    deadLetters: sqsDeadLetters(clients.sqs, () => deadLetterQueueUrls(environment)),
     blobs,
     // Only the API has the name; elsewhere its lack is an error of the first use.
     workflowFunction: lambdaWorkflowFunction(clients.lambda, () =>
@@ -155,12 +157,22 @@ function lazily<Command, Output>(
 }
 
 function activityQueueUrls(environment: Environment): Readonly<Record<string, string>> {
-  const value: unknown = JSON.parse(required(environment, ENV.activityQueueUrls));
+  const urls = urlMap(required(environment, ENV.activityQueueUrls));
+  if (!Object.hasOwn(urls, DEFAULT_QUEUE))
+    throw new Error(`${ENV.activityQueueUrls} names no queue "${DEFAULT_QUEUE}"`);
+  return urls;
+}
+
+/** Only the sweeper has the map; elsewhere there is nothing to bring back. */
+function deadLetterQueueUrls(environment: Environment): Readonly<Record<string, string>> {
+  return urlMap(environment[ENV.deadLetterQueueUrls] ?? "{}");
+}
+
+function urlMap(json: string): Readonly<Record<string, string>> {
+  const value: unknown = JSON.parse(json);
   const urls: Record<string, string> = {};
   if (typeof value === "object" && value !== null)
     for (const [name, url] of Object.entries(value)) if (typeof url === "string") urls[name] = url;
-  if (!Object.hasOwn(urls, DEFAULT_QUEUE))
-    throw new Error(`${ENV.activityQueueUrls} names no queue "${DEFAULT_QUEUE}"`);
   return urls;
 }
 

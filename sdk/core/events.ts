@@ -125,7 +125,9 @@ export type TimerCancelled = At & { readonly type: "TimerCancelled"; readonly se
 export type SideEffectRecorded = At & {
   readonly type: "SideEffectRecorded";
   readonly sequence: number;
-  readonly result: Payload;
+  /** Absent when the function threw: then `failure` says what. */
+  readonly result?: Payload;
+  readonly failure?: Failure;
 };
 export type SignalReceived = At & {
   readonly type: "SignalReceived";
@@ -209,9 +211,14 @@ export interface RunKey {
   readonly run_id: string;
 }
 
-export function isTerminal(
-  event: HistoryEvent,
-): event is WorkflowCompleted | WorkflowFailed | WorkflowCancelled | WorkflowTerminated {
+/** The events that close a run. */
+export type TerminalEvent =
+  | WorkflowCompleted
+  | WorkflowFailed
+  | WorkflowCancelled
+  | WorkflowTerminated;
+
+export function isTerminal(event: HistoryEvent): event is TerminalEvent {
   return (
     event.type === "WorkflowCompleted" ||
     event.type === "WorkflowFailed" ||

@@ -62,6 +62,8 @@ export type PointsMessage =
   | { readonly kind: "points"; readonly points: readonly Pick<CrashPoint, "call" | "when">[] }
   /** From the stack: go on, or throw a timeout. A process that is to die gets no answer, but SIGKILL. */
   | { readonly kind: "verdict"; readonly ask: number; readonly fail: boolean }
+  /** From the function, once per process: it waits for the points. */
+  | { readonly kind: "listening" }
   /** From the function: such a call is next ("before") or has been made ("after", "applied"). */
   | {
       readonly kind: "asked";

@@ -1,5 +1,6 @@
 import type { Attempts, Projection } from "./attempts.ts";
 import type { Blobs } from "./blobs.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { WorkflowFunction } from "./functions.ts";
 import type { History } from "./history.ts";
 import type { Host } from "./host.ts";
@@ -20,6 +21,7 @@ export interface Ports {
   readonly projection: Projection;
   readonly timers: Timers;
   readonly queue: Queue;
+  readonly deadLetters: DeadLetters;
   readonly blobs: Blobs;
   readonly workflowFunction: WorkflowFunction;
   readonly host: Host;

@@ -201,17 +201,21 @@ function failures(runId: string, events: readonly NumberedEvent[]): HistoryExpor
   return events.flatMap(({ sequence, event }) => {
     if (!("failure" in event) || event.failure === undefined) return [];
     const view: FailureView = failureView(event.failure);
-    const source = isTerminal(event) ? "workflow_run" : "activity_execution";
     return [
       {
         id: `${runId}/failure/${sequence}`,
         event_sequence: sequence,
-        source_kind: source,
+        source_kind: sourceKind(event),
         source_id: isTerminal(event) ? runId : activityId(runId, event.sequence),
         ...view,
       },
     ];
   });
+}
+
+function sourceKind(event: HistoryEvent): string {
+  if (isTerminal(event)) return "workflow_run";
+  return event.type === "SideEffectRecorded" ? "side_effect" : "activity_execution";
 }
 
 /** The large values of the history; the bundle holds them all. */

@@ -61,9 +61,9 @@ export async function loadValues(
   const texts = new Map<Payload, string>();
   const blobs: { readonly payload: Payload; readonly key: string }[] = [];
   let bytes = 0;
-  for (const payload of payloads) {
+  for (const payload of new Set(payloads)) {
     const size = sizeOf(payload);
-    if (texts.has(payload) || bytes + size > bytesMax) continue;
+    if (bytes + size > bytesMax) continue;
     bytes += size;
     if ("json" in payload) texts.set(payload, payload.json);
     else blobs.push({ payload, key: payload.blob });

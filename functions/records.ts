@@ -1,0 +1,64 @@
+/** SQS records in, partial batch response out: the rules of reliability section 5, row 8. */
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
+import type { Verdict } from "../sdk/engine/run-task.ts";
+import type { Ports } from "../sdk/ports/ports.ts";
+import type { Message } from "../sdk/ports/queue.ts";
+import { parseMessage } from "./compose.ts";
+
+/** A record and what becomes of it; a record without a verdict returns to its queue. */
+export interface ReceivedRecord<M extends Message> {
+  readonly record: SQSRecord;
+  readonly message: M;
+  readonly handle: string;
+  verdict?: Verdict;
+}
+
+/** The records that hold a message of this type; others return and end in the dead-letter queue (C9). */
+export function receive<T extends Message["type"]>(
+  event: SQSEvent,
+  type: T,
+  ports: Ports,
+): readonly ReceivedRecord<Extract<Message, { readonly type: T }>>[] {
+  return event.Records.flatMap((record) => {
+    const message = parseMessage(record.body);
+    if (message !== undefined && isOfType(message, type))
+      return [{ record, message, handle: record.receiptHandle }];
+    ports.telemetry.error("a message of the queue is malformed and goes to the dead-letter queue", {
+      queue_message_id: record.messageId,
+    });
+    return [];
+  });
+}
+
+/** Defers what asks for it; everything that is not to be deleted is a failure of its item only. */
+export async function respond(
+  event: SQSEvent,
+  received: readonly ReceivedRecord<Message>[],
+  ports: Ports,
+): Promise<SQSBatchResponse> {
+  const deleted = new Set<string>();
+  await Promise.all(
+    received.map(async ({ record, message, handle, verdict }) => {
+      if (verdict?.kind === "delete") deleted.add(record.messageId);
+      if (verdict?.kind !== "defer") return;
+      try {
+        await ports.queue.defer({ message, handle }, verdict.ms);
+      } catch (error) {
+        // It comes back at the end of its visibility: later than asked for, not lost.
+        ports.telemetry.warn("a message could not be deferred", {
+          queue_message_id: record.messageId,
+          error: String(error),
+        });
+      }
+    }),
+  );
+  const failed = event.Records.filter((record) => !deleted.has(record.messageId));
+  return { batchItemFailures: failed.map((record) => ({ itemIdentifier: record.messageId })) };
+}
+
+function isOfType<T extends Message["type"]>(
+  message: Message,
+  type: T,
+): message is Extract<Message, { readonly type: T }> {
+  return message.type === type;
+}

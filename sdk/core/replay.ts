@@ -1,0 +1,479 @@
+/**
+ * Runs one workflow function against its history: events go in, in log order, commands come out.
+ *
+ * Live and replay are the same path, so that they cannot differ: what the code asks for is recorded
+ * as an event, the event is fed back, and only then does the code see its effect. The instance does
+ * no I/O; `settle` is the caller's way of saying "all ready microtasks have run".
+ */
+import { type Command, describeCommand, describeRecorded, matches } from "./commands.ts";
+import { PawlError, pawlError } from "./errors.ts";
+import type { HistoryEvent, SideEffectRecorded, WorkflowStarted } from "./events.ts";
+import {
+  type ActivityFailureFields,
+  ApplicationFailure,
+  activityError,
+  CancelledFailure,
+  type Failure,
+} from "./failure.ts";
+import { decode, encode, type Payload } from "./payload.ts";
+import { seededRandom } from "./random.ts";
+import type {
+  ActivityRequest,
+  DurableTimer,
+  WorkflowContext,
+  WorkflowInfo,
+} from "./workflow-context.ts";
+
+export interface ReplayHost {
+  settle(): Promise<void>;
+  /** The JSON text of a payload; blobs have been loaded before. */
+  read(payload: Payload): string;
+  /** Calls the workflow function inside its scope and guard. */
+  run(context: WorkflowContext, input: unknown): Promise<unknown>;
+  /** Calls a handler or predicate inside the workflow's scope and guard. */
+  call<T>(context: WorkflowContext, call: () => T): T;
+  diagnose(message: string): void;
+}
+
+export type WorkflowOutcome =
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "threw"; readonly error: unknown };
+
+type Handler = (...args: readonly unknown[]) => unknown;
+
+interface Deferred<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Condition {
+  readonly predicate: () => boolean;
+  readonly wait: Deferred<void>;
+}
+
+export class WorkflowInstance implements WorkflowContext {
+  readonly info: WorkflowInfo;
+  outcome: WorkflowOutcome | undefined;
+  readonly queryHandlers: Map<string, Handler> = new Map();
+  private readonly host: ReplayHost;
+  private readonly nextRandom: () => number;
+  private readonly commands: Command[] = [];
+  /** Sequences that the code asked for and the history does not hold yet, in order. */
+  private readonly unrecordedCommands = new Map<number, Command>();
+  private readonly results = new Map<number, Deferred<unknown>>();
+  private readonly timers = new Map<number, Deferred<void>>();
+  private readonly cancelledTimers = new Set<number>();
+  private readonly signalBuffers = new Map<string, (readonly unknown[])[]>();
+  private readonly signalWaits = new Map<string, Deferred<readonly unknown[]>[]>();
+  private readonly signalHandlers = new Map<string, Handler>();
+  private conditions: Condition[] = [];
+  private readonly diagnosed = new Set<string>();
+  private clock: number;
+  private cancelled = false;
+
+  constructor(started: WorkflowStarted, namespace: string, host: ReplayHost) {
+    this.host = host;
+    this.clock = started.at;
+    this.nextRandom = seededRandom(started.seed);
+    this.info = {
+      namespace,
+      workflowId: started.workflow_id,
+      runId: started.run_id,
+      workflowType: started.workflow_type,
+      startedAt: started.at,
+    };
+  }
+
+  /** Feeds one event and lets the code run as far as it can. @throws PawlError nondeterminism */
+  async feed(event: HistoryEvent): Promise<void> {
+    this.clock = Math.max(this.clock, event.at);
+    if (this.deliver(event)) await this.settle();
+  }
+
+  /** Commands that no event records yet, in the order of their calls. */
+  unrecorded(): readonly Command[] {
+    return [...this.unrecordedCommands.values()];
+  }
+
+  /** Timers that the code cancelled and whose cancellation is not recorded. */
+  timersToCancel(): readonly number[] {
+    return [...this.cancelledTimers];
+  }
+
+  /** The code has asked for something, or has ended, and the log does not say so yet. */
+  wantsSomething(): boolean {
+    return (
+      this.unrecordedCommands.size > 0 ||
+      this.cancelledTimers.size > 0 ||
+      this.outcome !== undefined
+    );
+  }
+
+  /** The code goes on only when a promise settles that is not durable: it would wait for ever. */
+  isBlocked(): boolean {
+    const durableWaits =
+      this.results.size + this.timers.size + this.conditions.length + this.signalWaits.size;
+    return this.outcome === undefined && durableWaits === 0;
+  }
+
+  commandAt(sequence: number): Command | undefined {
+    return this.commands[sequence - 1];
+  }
+
+  /** The names of the signals that the code waits for. */
+  awaitedSignals(): readonly string[] {
+    return [...this.signalWaits.keys()];
+  }
+
+  /** How many signals the code has not taken. */
+  pendingSignals(): number {
+    let pending = 0;
+    for (const buffer of this.signalBuffers.values()) pending += buffer.length;
+    return pending;
+  }
+
+  /** Answers true when the code may be able to go on. */
+  private deliver(event: HistoryEvent): boolean {
+    switch (event.type) {
+      case "WorkflowStarted":
+        this.begin(event);
+        return true;
+      case "ActivityScheduled":
+      case "TimerScheduled":
+        this.record(event);
+        return false;
+      case "SideEffectRecorded":
+        this.record(event);
+        return this.deliverSideEffect(event);
+      case "ActivityCompleted":
+        return this.resolve(event.sequence, decode(this.host.read(event.result)));
+      case "ActivityFailed":
+        return this.reject(event, event.failure, { outcome: "failed" });
+      case "ActivityTimedOut":
+        return this.reject(event, event.failure, {
+          outcome: "timed_out",
+          timeout_kind: event.timeout_kind,
+        });
+      case "ActivityCancelled":
+        return this.reject(event, cancelledActivity(event.activity_type), { outcome: "cancelled" });
+      case "TimerFired":
+        this.timers.get(event.sequence)?.resolve();
+        this.timers.delete(event.sequence);
+        this.cancelledTimers.delete(event.sequence);
+        return true;
+      case "TimerCancelled":
+        this.cancelledTimers.delete(event.sequence);
+        return false;
+      case "SignalReceived":
+        this.deliverSignal(event.signal_name, this.host.read(event.arguments));
+        return true;
+      case "CancelRequested":
+        this.deliverCancel();
+        return true;
+      case "WorkflowCompleted":
+      case "WorkflowFailed":
+        this.expectOutcome(event.type);
+        return false;
+      case "ActivityStarted":
+      case "ActivityHeartbeatRecorded":
+      case "ActivityRetryScheduled":
+      case "ActivityRetryDue":
+      case "LeaseRenewed":
+      case "WorkflowCancelled":
+      case "WorkflowTerminated":
+        return false;
+    }
+  }
+
+  private begin(event: WorkflowStarted): void {
+    const input = decode(this.host.read(event.input));
+    this.host.run(this, input).then(
+      (value) => {
+        this.outcome = { kind: "returned", value };
+      },
+      (error: unknown) => {
+        this.outcome = { kind: "threw", error };
+      },
+    );
+  }
+
+  private record(
+    event: Extract<
+      HistoryEvent,
+      { readonly type: "ActivityScheduled" | "TimerScheduled" | "SideEffectRecorded" }
+    >,
+  ): void {
+    const command = this.commands[event.sequence - 1];
+    if (!matches(command, event)) {
+      throw pawlError("nondeterminism", {
+        sequence: String(event.sequence),
+        expected: describeRecorded(event),
+        actual:
+          this.outcome === undefined || command !== undefined
+            ? describeCommand(command)
+            : "the end of the workflow",
+        position: "",
+      });
+    }
+    this.unrecordedCommands.delete(event.sequence);
+  }
+
+  private expectOutcome(recorded: string): void {
+    if (this.outcome !== undefined) return;
+    throw pawlError("nondeterminism", {
+      sequence: String(this.commands.length + 1),
+      expected: recorded,
+      actual: describeCommand(this.unrecorded()[0]),
+      position: "",
+    });
+  }
+
+  private deliverSideEffect(event: SideEffectRecorded): boolean {
+    if (event.result !== undefined)
+      return this.resolve(event.sequence, decode(this.host.read(event.result)));
+    this.results.get(event.sequence)?.reject(thrownAgain(event.failure));
+    return this.results.delete(event.sequence);
+  }
+
+  private resolve(sequence: number, value: unknown): boolean {
+    this.results.get(sequence)?.resolve(value);
+    return this.results.delete(sequence);
+  }
+
+  private reject(
+    event: {
+      readonly sequence: number;
+      readonly activity_type: string;
+      readonly attempt_number: number;
+    },
+    failure: Failure,
+    ending: Pick<ActivityFailureFields, "outcome" | "timeout_kind">,
+  ): boolean {
+    const fields = {
+      activity_type: event.activity_type,
+      sequence: event.sequence,
+      attempts: event.attempt_number,
+      ...ending,
+    };
+    this.results.get(event.sequence)?.reject(activityError(failure, fields));
+    return this.results.delete(event.sequence);
+  }
+
+  private deliverSignal(name: string, argumentsJson: string): void {
+    const decoded = decode(argumentsJson);
+    const args: readonly unknown[] = Array.isArray(decoded) ? decoded : [decoded];
+    const handler = this.signalHandlers.get(name);
+    if (handler !== undefined) {
+      this.callHandler(name, handler, args);
+      return;
+    }
+    const waits = this.signalWaits.get(name);
+    const wait = waits?.shift();
+    if (waits?.length === 0) this.signalWaits.delete(name);
+    if (wait !== undefined) wait.resolve(args);
+    else this.bufferOf(name).push(args);
+  }
+
+  private callHandler(name: string, handler: Handler, args: readonly unknown[]): void {
+    // A handler's error must not be lost, and must not depend on who delivered the signal: it ends
+    // the workflow as if the workflow function had thrown it.
+    const fail = (error: unknown): void => {
+      this.outcome ??= { kind: "threw", error };
+      this.diagnose(`the handler of signal ${name} threw; the workflow fails with its error`);
+    };
+    try {
+      Promise.resolve(this.host.call(this, () => handler(...args))).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  private bufferOf(name: string): (readonly unknown[])[] {
+    const existing = this.signalBuffers.get(name);
+    if (existing !== undefined) return existing;
+    const buffer: (readonly unknown[])[] = [];
+    this.signalBuffers.set(name, buffer);
+    return buffer;
+  }
+
+  /** Cancel is cooperative: whatever waits for time or the outside is woken with CancelledFailure. */
+  private deliverCancel(): void {
+    if (this.cancelled) return;
+    this.cancelled = true;
+    const error = new CancelledFailure("the workflow was asked to cancel");
+    const timers = [...this.timers];
+    this.timers.clear();
+    for (const [sequence, wait] of timers) {
+      this.cancelledTimers.add(sequence);
+      wait.reject(error);
+    }
+    const waits = [...this.signalWaits.values()].flat();
+    this.signalWaits.clear();
+    for (const wait of waits) wait.reject(error);
+    const conditions = this.conditions;
+    this.conditions = [];
+    for (const condition of conditions) condition.wait.reject(error);
+  }
+
+  private async settle(): Promise<void> {
+    await this.host.settle();
+    while (this.resolveConditions()) await this.host.settle();
+  }
+
+  private resolveConditions(): boolean {
+    const open: Condition[] = [];
+    let resolved = false;
+    for (const condition of this.conditions) {
+      try {
+        if (this.host.call(this, condition.predicate)) {
+          condition.wait.resolve();
+          resolved = true;
+        } else open.push(condition);
+      } catch (error) {
+        condition.wait.reject(error);
+        resolved = true;
+      }
+    }
+    this.conditions = open;
+    return resolved;
+  }
+
+  // What workflow code calls:
+
+  now(): number {
+    return this.clock;
+  }
+
+  random(): number {
+    return this.nextRandom();
+  }
+
+  scheduleActivity(request: ActivityRequest): Promise<unknown> {
+    const encoded = encode(request.args, `the argument of activity ${request.activityType}`);
+    if (encoded.kind === "refused") return Promise.reject(refusal(encoded.error));
+    if (request.ignoredOptions !== undefined && request.ignoredOptions.length > 0) {
+      this.diagnose(
+        `activity ${request.activityType} runs locally: its options ${request.ignoredOptions.join(", ")} are ignored`,
+      );
+    }
+    const command = this.add({
+      kind: "activity",
+      sequence: this.commands.length + 1,
+      activity_type: request.activityType,
+      execution_mode: request.mode,
+      arguments_json: encoded.json,
+      arguments_bytes: encoded.bytes,
+      options: request.options,
+    });
+    return this.resultOf(command.sequence);
+  }
+
+  startTimer(delayMs: number): DurableTimer {
+    const { sequence } = this.add({
+      kind: "timer",
+      sequence: this.commands.length + 1,
+      delay_ms: Math.max(0, Math.round(delayMs)),
+    });
+    const fired = new Promise<void>((resolve, reject) => {
+      this.timers.set(sequence, { resolve, reject });
+    });
+    return {
+      fired: handled(fired),
+      cancel: () => {
+        if (this.timers.delete(sequence)) this.cancelledTimers.add(sequence);
+      },
+    };
+  }
+
+  sideEffect(produce: () => unknown): Promise<unknown> {
+    const { sequence } = this.add({
+      kind: "side_effect",
+      sequence: this.commands.length + 1,
+      produce,
+    });
+    return this.resultOf(sequence);
+  }
+
+  nextSignal(name: string): Promise<readonly unknown[]> {
+    const buffered = this.signalBuffers.get(name)?.shift();
+    if (buffered !== undefined) return Promise.resolve(buffered);
+    return handled(
+      new Promise((resolve, reject) => {
+        const waits = this.signalWaits.get(name) ?? [];
+        waits.push({ resolve, reject });
+        this.signalWaits.set(name, waits);
+      }),
+    );
+  }
+
+  onSignal(name: string, handler: Handler): void {
+    this.signalHandlers.set(name, handler);
+    const buffer = this.signalBuffers.get(name) ?? [];
+    this.signalBuffers.delete(name);
+    for (const args of buffer) this.callHandler(name, handler, args);
+  }
+
+  onQuery(name: string, handler: Handler): void {
+    this.queryHandlers.set(name, handler);
+  }
+
+  waitUntil(predicate: () => boolean): Promise<void> {
+    return handled(
+      new Promise((resolve, reject) => {
+        this.conditions.push({ predicate, wait: { resolve, reject } });
+      }),
+    );
+  }
+
+  cancelRequested(): boolean {
+    return this.cancelled;
+  }
+
+  diagnose(message: string): void {
+    if (this.diagnosed.has(message)) return;
+    this.diagnosed.add(message);
+    this.host.diagnose(message);
+  }
+
+  private add<C extends Command>(command: C): C {
+    this.commands.push(command);
+    this.unrecordedCommands.set(command.sequence, command);
+    return command;
+  }
+
+  private resultOf(sequence: number): Promise<unknown> {
+    return handled(
+      new Promise((resolve, reject) => {
+        this.results.set(sequence, { resolve, reject });
+      }),
+    );
+  }
+}
+
+/** The loser of a race may reject when nobody listens any more: that is not an unhandled rejection. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** The error of a side effect, the same on every replay. */
+function thrownAgain(failure: Failure | undefined): ApplicationFailure {
+  return new ApplicationFailure(failure?.message ?? "the side effect failed", {
+    type: failure?.type ?? "Error",
+    nonRetryable: failure?.non_retryable ?? false,
+  });
+}
+
+/** A value that cannot be recorded fails the call by name, the same on every replay. */
+function refusal(error: PawlError): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(error.message, error.code);
+}
+
+function cancelledActivity(activityType: string): Failure {
+  return {
+    type: "CancelledFailure",
+    message: `activity ${activityType} was cancelled`,
+    category: "cancelled",
+    non_retryable: true,
+  };
+}

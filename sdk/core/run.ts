@@ -1,0 +1,322 @@
+/**
+ * A run's state: the fold of its log. It says what is open, which messages' events are in the log,
+ * whose turn it is, and what an announced dispatch still waits for. It decides nothing.
+ *
+ * The state is folded forward in place, also speculatively: whoever loses the append throws it away
+ * and folds the log again (design section 1).
+ */
+import { InvariantError, invariant, pawlError } from "./errors.ts";
+import {
+  type ActivityFields,
+  type ActivityScheduled,
+  type Batch,
+  type HistoryEvent,
+  isTerminal,
+  type Lease,
+  SCHEMA_VERSION,
+  type TerminalEvent,
+  type WorkflowStarted,
+} from "./events.ts";
+import { outcomeKey, requestKey, retryKey, timerKey } from "./messages.ts";
+import type { ActivityOptionsSnapshot } from "./options.ts";
+import type { Payload } from "./payload.ts";
+
+export interface ActivityState extends ActivityFields {
+  readonly options: ActivityOptionsSnapshot;
+  readonly arguments: Payload;
+  readonly scheduled_at: number;
+  /** The position in the log of its ActivityScheduled. */
+  readonly scheduled_in: number;
+  readonly schedule_to_close_deadline_at?: number;
+  /**
+   * scheduled: its first dispatch is out (queued) or it waits for a free place (local).
+   * started: a local attempt runs under the lease. backing_off: a retry waits for its time.
+   */
+  phase: "scheduled" | "started" | "backing_off";
+  /** Queued: the attempt that is handed out. Local: the last attempt that started; 0 before. */
+  attempt: number;
+  /** The sequence of the batch that announced the current dispatch. */
+  announced_in: number;
+  /** The sequence of the batch that holds its ActivityScheduled, which announced its deadlines. */
+  readonly scheduled_batch: number;
+  retry_available_at?: number;
+  /** The retry's wake-up was recorded while another invocation held the lease (R7). */
+  retry_due: boolean;
+  started_at?: number;
+  close_deadline_at?: number;
+  heartbeat_at?: number;
+  last_heartbeat?: Payload;
+}
+
+export interface TimerState {
+  readonly sequence: number;
+  readonly fire_at: number;
+  readonly announced_in: number;
+}
+
+/** Where a message's event stands in the log. */
+export interface EventPosition {
+  /** The sequence of the batch that holds the event. */
+  readonly batch: number;
+  /**
+   * The event is a retry that an inbound batch recorded: workflow code never sees it, so it needs
+   * no turn; it is settled once its own dispatch has been sent again.
+   */
+  readonly selfContained: boolean;
+}
+
+interface Turn {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class RunState {
+  /** The sequence number of the next event. */
+  next = 1;
+  started: WorkflowStarted | undefined;
+  lease: Lease | null = null;
+  /** The sequence of the batch that opened the open turn. */
+  turnFrom: number | null = null;
+  closed = false;
+  /** The event that closed the run. */
+  terminal: TerminalEvent | undefined;
+  generation = 0;
+  /** The time of the newest event. */
+  lastAt = 0;
+  cancelRequestedAt: number | undefined;
+  readonly openActivities: Map<number, ActivityState> = new Map();
+  readonly openTimers: Map<number, TimerState> = new Map();
+  signalCount = 0;
+  private readonly keys = new Map<string, EventPosition>();
+  private readonly turns: Turn[] = [];
+  /** The sequence of the batch whose events are being folded. */
+  private batchSequence = 1;
+  private batchKind: Batch["kind"] = "task";
+
+  /** Folds a committed batch. */
+  apply(batch: Batch): void {
+    if (batch.schema > SCHEMA_VERSION) {
+      throw pawlError("schema_unknown", { what: `a batch of schema version ${batch.schema}` });
+    }
+    invariant(
+      batch.sequence === this.next,
+      `batch ${batch.sequence} follows event ${this.next - 1}: the log has a gap`,
+    );
+    this.beginBatch(batch.kind);
+    for (const event of batch.events) this.fold(event);
+    this.endBatch(batch);
+  }
+
+  /** Starts a batch at the tail: events folded from now on stand in it. */
+  beginBatch(kind: Batch["kind"]): void {
+    this.batchSequence = this.next;
+    this.batchKind = kind;
+  }
+
+  /** Takes over what the batch's header says once all its events are folded. */
+  endBatch(batch: Pick<Batch, "kind" | "sequence" | "lease" | "turn_from" | "generation">): void {
+    if (batch.kind === "task") {
+      const from = this.turnFrom ?? batch.sequence;
+      if (batch.lease === null) this.turns.push({ from, to: batch.sequence });
+    }
+    this.lease = batch.lease;
+    this.turnFrom = batch.turn_from;
+    this.generation = batch.generation;
+  }
+
+  /** Folds one event at the tail. */
+  fold(event: HistoryEvent): void {
+    invariant(!this.closed, `event ${event.type} follows the end of the run`);
+    this.next++;
+    this.lastAt = Math.max(this.lastAt, event.at);
+    if (isTerminal(event)) {
+      this.closed = true;
+      this.terminal = event;
+      if (event.type === "WorkflowTerminated") this.know(requestKey(event.request_id));
+      return;
+    }
+    this.foldOpen(event);
+  }
+
+  private foldOpen(event: Exclude<HistoryEvent, TerminalEvent>): void {
+    switch (event.type) {
+      case "WorkflowStarted":
+        this.started = event;
+        this.know("start");
+        return;
+      case "SignalReceived":
+        this.signalCount++;
+        this.know(requestKey(event.signal_id));
+        return;
+      case "CancelRequested":
+        this.cancelRequestedAt ??= this.next - 1;
+        this.know(requestKey(event.request_id));
+        return;
+      case "TimerScheduled":
+        this.openTimers.set(event.sequence, {
+          sequence: event.sequence,
+          fire_at: event.fire_at,
+          announced_in: this.batchSequence,
+        });
+        return;
+      case "TimerFired":
+        this.openTimers.delete(event.sequence);
+        this.know(timerKey(event.sequence));
+        return;
+      case "TimerCancelled":
+        this.openTimers.delete(event.sequence);
+        return;
+      case "ActivityScheduled":
+        this.foldScheduled(event);
+        return;
+      case "SideEffectRecorded":
+      case "LeaseRenewed":
+        return;
+      case "ActivityStarted":
+      case "ActivityHeartbeatRecorded":
+      case "ActivityRetryScheduled":
+      case "ActivityRetryDue":
+      case "ActivityCompleted":
+      case "ActivityFailed":
+      case "ActivityTimedOut":
+      case "ActivityCancelled":
+        this.foldAttempt(event);
+        return;
+    }
+    // A newer version's event: refuse by name, keep the run open (A13).
+    const unknown: { readonly type: string } = event;
+    throw pawlError("schema_unknown", { what: `an event of type ${unknown.type}` });
+  }
+
+  private foldScheduled(event: ActivityScheduled): void {
+    invariant(
+      !this.openActivities.has(event.sequence),
+      `activity ${event.sequence} is scheduled twice`,
+    );
+    const { type: _type, at, ...fields } = event;
+    this.openActivities.set(event.sequence, {
+      ...fields,
+      scheduled_at: at,
+      scheduled_in: this.next - 1,
+      phase: "scheduled",
+      attempt: event.local_activity ? 0 : 1,
+      announced_in: this.batchSequence,
+      scheduled_batch: this.batchSequence,
+      retry_due: false,
+    });
+  }
+
+  private foldAttempt(event: AttemptEvent): void {
+    const activity = this.openActivities.get(event.sequence);
+    if (activity === undefined)
+      throw new InvariantError(`${event.type} of activity ${event.sequence}, which is not open`);
+    switch (event.type) {
+      case "ActivityStarted":
+        // A queued attempt's Started stands beside its outcome: only local ones run under the lease.
+        if (!activity.local_activity) return;
+        invariant(
+          event.attempt_number === activity.attempt + 1,
+          `activity ${event.sequence} starts attempt ${event.attempt_number} after ${activity.attempt}`,
+        );
+        this.know(retryKey(event.sequence, activity.attempt));
+        this.foldLocalStart(activity, event.attempt_number, event.at, event.close_deadline_at);
+        return;
+      case "ActivityHeartbeatRecorded":
+        activity.heartbeat_at = event.at;
+        activity.last_heartbeat = event.progress;
+        return;
+      case "ActivityRetryDue":
+        activity.retry_due = true;
+        this.know(retryKey(event.sequence, event.attempt_number));
+        return;
+      case "ActivityRetryScheduled":
+        this.foldRetry(activity, event);
+        return;
+      case "ActivityCompleted":
+      case "ActivityFailed":
+      case "ActivityTimedOut":
+      case "ActivityCancelled":
+        this.openActivities.delete(event.sequence);
+        this.know(outcomeKey(event.sequence, event.attempt_number));
+        return;
+    }
+  }
+
+  private foldLocalStart(
+    activity: ActivityState,
+    attempt: number,
+    at: number,
+    deadline: number | undefined,
+  ): void {
+    activity.attempt = attempt;
+    activity.phase = "started";
+    activity.started_at = at;
+    activity.retry_due = false;
+    delete activity.retry_available_at;
+    delete activity.heartbeat_at;
+    if (deadline === undefined) delete activity.close_deadline_at;
+    else activity.close_deadline_at = deadline;
+  }
+
+  private foldRetry(
+    activity: ActivityState,
+    event: Extract<AttemptEvent, { readonly type: "ActivityRetryScheduled" }>,
+  ): void {
+    activity.phase = "backing_off";
+    activity.retry_available_at = event.retry_available_at;
+    activity.retry_due = false;
+    activity.announced_in = this.batchSequence;
+    if (event.last_heartbeat !== undefined) activity.last_heartbeat = event.last_heartbeat;
+    if (activity.local_activity) return;
+    activity.attempt = event.attempt_number + 1;
+    this.keys.set(outcomeKey(event.sequence, event.attempt_number), {
+      batch: this.batchSequence,
+      selfContained: this.batchKind === "inbound",
+    });
+  }
+
+  private know(eventKey: string): void {
+    if (!this.keys.has(eventKey))
+      this.keys.set(eventKey, { batch: this.batchSequence, selfContained: false });
+  }
+
+  /** Where the event with this key stands, or undefined when it is not in the log. */
+  positionOf(eventKey: string): EventPosition | undefined {
+    return this.keys.get(eventKey);
+  }
+
+  /** The ended turn that consumed the batch at `sequence`, or undefined while it is unsettled (R2). */
+  turnThatConsumed(sequence: number): Turn | undefined {
+    let low = 0;
+    let high = this.turns.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const turn = this.turns[middle];
+      if (turn !== undefined && turn.to < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return this.turns[low];
+  }
+
+  /** Local attempts that were started and have no outcome. */
+  startedLocals(): readonly ActivityState[] {
+    return [...this.openActivities.values()].filter(
+      (activity) => activity.local_activity && activity.phase === "started",
+    );
+  }
+}
+
+type AttemptEvent = Extract<
+  HistoryEvent,
+  {
+    readonly type:
+      | "ActivityStarted"
+      | "ActivityHeartbeatRecorded"
+      | "ActivityRetryScheduled"
+      | "ActivityRetryDue"
+      | "ActivityCompleted"
+      | "ActivityFailed"
+      | "ActivityTimedOut"
+      | "ActivityCancelled";
+  }
+>;
