@@ -153,7 +153,6 @@ function addRoutes(api: apigateway.RestApi, handler: PawlFunction, publicHealth:
   const integration = new apigateway.LambdaIntegration(handler.function, {
     // One permission for this API in place of two for each of its methods.
     scopePermissionToMethod: false,
-    allowTestInvoke: false,
   });
   for (const { method, path, permission } of ROUTES) {
     const isPublic = path === HEALTH_PATH && publicHealth;

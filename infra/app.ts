@@ -1,42 +1,34 @@
 /**
  * The deployable example: `cdk deploy` puts examples/order-fulfilment into an account, with
- * `-c target=localstack` into LocalStack. cdk-nag checks both; one finding stops the deployment.
+ * `-c target=localstack` into LocalStack. For AWS cdk-nag looks at it first, and one finding stops it.
+ *
+ * More context: `-c entry=<file>` deploys other workflows, `-c apiGatewayAccount=true` sets the role
+ * with which API Gateway writes logs, in an account and region that has none.
  */
 import { fileURLToPath } from "node:url";
-import { App, CfnOutput, Duration, RemovalPolicy, Stack, Validations } from "aws-cdk-lib";
-import * as lambda from "aws-cdk-lib/aws-lambda";
-import * as logs from "aws-cdk-lib/aws-logs";
+import { App, CfnOutput, Stack, Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks, ServerlessChecks } from "cdk-nag";
-import { ApiGatewayAccount, Pawl, type PawlProps } from "./index.ts";
+import { ApiGatewayAccount, Pawl } from "./index.ts";
+import { LOCALSTACK_ENVIRONMENT, localStackProps } from "./localstack.ts";
 
 type Target = "aws" | "localstack";
 
 const ENTRY = fileURLToPath(new URL("../examples/order-fulfilment/worker.ts", import.meta.url));
 
-/** Small, quick to delete, and without the services that LocalStack's community edition only mocks. */
-const LOCALSTACK_PROPS: Partial<PawlProps> = {
-  removalPolicy: RemovalPolicy.DESTROY,
-  pointInTimeRecovery: false,
-  architecture: lambda.Architecture.X86_64,
-  logRetention: logs.RetentionDays.ONE_DAY,
-  workflowTimeout: Duration.seconds(60),
-  queues: { default: { timeout: Duration.seconds(60) } },
-};
-
 const app = new App();
 const target = targetOf(app.node.tryGetContext("target") ?? "aws");
 const stack = new Stack(app, "PawlOrderFulfilment", {
   description: "Pawl: the order fulfilment example",
-  ...(target === "localstack" ? { env: { account: "000000000000", region: "us-east-1" } } : {}),
+  ...(target === "localstack" ? { env: LOCALSTACK_ENVIRONMENT } : {}),
 });
-const pawl = new Pawl(stack, "Pawl", {
-  entry: app.node.tryGetContext("entry") ?? ENTRY,
-  ...(target === "localstack" ? LOCALSTACK_PROPS : {}),
-});
+const entry = app.node.tryGetContext("entry") ?? ENTRY;
+const props = target === "localstack" ? localStackProps(entry) : { entry };
+const pawl = new Pawl(stack, "Pawl", props);
 if (app.node.tryGetContext("apiGatewayAccount") === "true") {
   pawl.node.addDependency(new ApiGatewayAccount(stack, "ApiGatewayAccount"));
 }
 new CfnOutput(stack, "ApiUrl", { value: pawl.apiUrl });
+new CfnOutput(stack, "PayloadBucket", { value: pawl.payloadBucket.bucketName });
 new CfnOutput(stack, "ApiId", { value: pawl.api.restApiId });
 // LocalStack is for trying out: DDB3 would ask for the backups that are switched off there.
 if (target === "aws") {

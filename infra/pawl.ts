@@ -27,6 +27,7 @@ import { checkProps, checkQueueName, checkQueueOptions } from "./validation.ts";
 /** The namespace of Pawl's own metrics in CloudWatch. */
 export const METRIC_NAMESPACE = "Pawl";
 
+const DEFAULT_NAMESPACE = "default";
 const WORKFLOW_TIMEOUT = Duration.seconds(120);
 const ACTIVITY_TIMEOUT = Duration.minutes(15);
 /** API Gateway gives up after 29 s. */
@@ -49,6 +50,7 @@ export class Pawl extends Construct {
   readonly sweeperFunction: lambda.Function;
   private readonly compute: Compute;
   private readonly routes: Api;
+  private readonly namespace: string;
   private readonly environment: Readonly<Record<string, string>>;
 
   /**
@@ -58,6 +60,7 @@ export class Pawl extends Construct {
   constructor(scope: Construct, id: string, props: PawlProps) {
     super(scope, id);
     checkProps(this, props);
+    this.namespace = props.namespace ?? DEFAULT_NAMESPACE;
     this.environment = props.environment ?? {};
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
     const storage = new Storage(this, "Storage", {
@@ -144,7 +147,8 @@ export class Pawl extends Construct {
   }
 
   /**
-   * A metric that Pawl's functions write, by the name that they write it under.
+   * A metric that Pawl's functions write, by the name that they write it under; dimensions that the
+   * metric has beside the namespace go into `dimensionsMap`.
    * @default - sum over five minutes
    */
   metric(name: string, options: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
@@ -153,6 +157,11 @@ export class Pawl extends Construct {
       metricName: name,
       statistic: cloudwatch.Stats.SUM,
       ...options,
+      dimensionsMap: {
+        service: "pawl",
+        namespace: this.namespace,
+        ...options.dimensionsMap,
+      },
     });
   }
 
@@ -209,7 +218,7 @@ export class Pawl extends Construct {
 function createCompute(scope: Construct, props: PawlProps, defaults: FunctionDefaults): Compute {
   return new Compute(scope, "Compute", {
     defaults,
-    namespace: props.namespace ?? "default",
+    namespace: props.namespace ?? DEFAULT_NAMESPACE,
     version: packageVersion(),
     environment: props.environment ?? {},
     workflow: {
