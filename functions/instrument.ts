@@ -59,11 +59,17 @@ function pointsOfProcess(): Points {
 }
 
 function listen(): Points {
+  // Nothing is called before the stack has said what is armed; without a stack nothing is.
+  const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  if (process.send === undefined) tell();
   let armed: readonly Pick<CrashPoint, "call" | "when">[] = [];
   let asks = 0;
   const waiting = new Map<number, (fail: boolean) => void>();
   process.on("message", (message: PointsMessage) => {
-    if (message.kind === "points") armed = message.points;
+    if (message.kind === "points") {
+      armed = message.points;
+      tell();
+    }
     if (message.kind === "verdict") {
       waiting.get(message.ask)?.(message.fail);
       waiting.delete(message.ask);
@@ -72,15 +78,16 @@ function listen(): Points {
   const say = (message: PointsMessage): void => {
     process.send?.(message);
   };
-  const reach = (call: string, when: CrashPoint["when"]): Promise<boolean> => {
-    if (!armed.some((point) => point.call === call && point.when === when))
-      return Promise.resolve(false);
+  const reach = async (call: string, when: CrashPoint["when"]): Promise<boolean> => {
+    await told;
+    if (!armed.some((point) => point.call === call && point.when === when)) return false;
     asks += 1;
     const ask = asks;
     const verdict = new Promise<boolean>((resolve) => waiting.set(ask, resolve));
     say({ kind: "asked", ask, call, when });
     return verdict;
   };
+  say({ kind: "listening" });
   return { say, reach };
 }
 
