@@ -1,0 +1,23 @@
+/** What commands start and examine on this machine. Loaded when asked for: a client needs none of it. */
+import type { Diagnosis } from "../dev/localstack/doctor.ts";
+import type { LocalStackInstance, StartLocalStackOptions } from "../dev/localstack/host.ts";
+
+export type { Diagnosis } from "../dev/localstack/doctor.ts";
+
+export interface Stacks {
+  startLocalStack(options: StartLocalStackOptions): Promise<LocalStackInstance>;
+  /** False when there was none. */
+  stopLocalStack(options: { readonly port?: number }): Promise<boolean>;
+  diagnoseLocalStack(): Promise<readonly Diagnosis[]>;
+  diagnoseEmbedded(): Promise<readonly Diagnosis[]>;
+}
+
+export const thisMachinesStacks: Stacks = {
+  startLocalStack: async (options) =>
+    (await import("../dev/localstack/host.ts")).startLocalStack(options),
+  stopLocalStack: async (options) =>
+    (await import("../dev/localstack/host.ts")).stopLocalStack(options),
+  diagnoseLocalStack: async () =>
+    (await import("../dev/localstack/doctor.ts")).diagnoseLocalStack(),
+  diagnoseEmbedded: async () => (await import("./diagnose-embedded.ts")).diagnoseEmbedded(),
+};
