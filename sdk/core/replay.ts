@@ -6,7 +6,9 @@
  * no I/O; `settle` is the caller's way of saying "all ready microtasks have run".
  */
 import { type Command, describeCommand, describeRecorded, matches } from "./commands.ts";
-import { PawlError, pawlError } from "./errors.ts";
+import { Conditions } from "./conditions.ts";
+import { type Deferred, deferred } from "./deferred.ts";
+import { type PawlError, pawlError } from "./errors.ts";
 import type { HistoryEvent, SideEffectRecorded, WorkflowStarted } from "./events.ts";
 import {
   type ActivityFailureFields,
@@ -17,6 +19,7 @@ import {
 } from "./failure.ts";
 import { decode, encode, type Payload } from "./payload.ts";
 import { seededRandom } from "./random.ts";
+import { type Handler, SignalInbox } from "./signal-inbox.ts";
 import type {
   ActivityRequest,
   DurableTimer,
@@ -39,18 +42,6 @@ export type WorkflowOutcome =
   | { readonly kind: "returned"; readonly value: unknown }
   | { readonly kind: "threw"; readonly error: unknown };
 
-type Handler = (...args: readonly unknown[]) => unknown;
-
-interface Deferred<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Condition {
-  readonly predicate: () => boolean;
-  readonly wait: Deferred<void>;
-}
-
 export class WorkflowInstance implements WorkflowContext {
   readonly info: WorkflowInfo;
   outcome: WorkflowOutcome | undefined;
@@ -63,10 +54,10 @@ export class WorkflowInstance implements WorkflowContext {
   private readonly results = new Map<number, Deferred<unknown>>();
   private readonly timers = new Map<number, Deferred<void>>();
   private readonly cancelledTimers = new Set<number>();
-  private readonly signalBuffers = new Map<string, (readonly unknown[])[]>();
-  private readonly signalWaits = new Map<string, Deferred<readonly unknown[]>[]>();
-  private readonly signalHandlers = new Map<string, Handler>();
-  private conditions: Condition[] = [];
+  private readonly signals = new SignalInbox((name, handler, args) =>
+    this.callHandler(name, handler, args),
+  );
+  private readonly conditions = new Conditions((predicate) => this.host.call(this, predicate));
   private readonly diagnosed = new Set<string>();
   private clock: number;
   private cancelled = false;
@@ -112,7 +103,7 @@ export class WorkflowInstance implements WorkflowContext {
   /** The code goes on only when a promise settles that is not durable: it would wait for ever. */
   isBlocked(): boolean {
     const durableWaits =
-      this.results.size + this.timers.size + this.conditions.length + this.signalWaits.size;
+      this.results.size + this.timers.size + this.conditions.size + this.signals.awaited().length;
     return this.outcome === undefined && durableWaits === 0;
   }
 
@@ -122,14 +113,12 @@ export class WorkflowInstance implements WorkflowContext {
 
   /** The names of the signals that the code waits for. */
   awaitedSignals(): readonly string[] {
-    return [...this.signalWaits.keys()];
+    return this.signals.awaited();
   }
 
   /** How many signals the code has not taken. */
   pendingSignals(): number {
-    let pending = 0;
-    for (const buffer of this.signalBuffers.values()) pending += buffer.length;
-    return pending;
+    return this.signals.keptCount();
   }
 
   /** Answers true when the code may be able to go on. */
@@ -261,17 +250,7 @@ export class WorkflowInstance implements WorkflowContext {
 
   private deliverSignal(name: string, argumentsJson: string): void {
     const decoded = decode(argumentsJson);
-    const args: readonly unknown[] = Array.isArray(decoded) ? decoded : [decoded];
-    const handler = this.signalHandlers.get(name);
-    if (handler !== undefined) {
-      this.callHandler(name, handler, args);
-      return;
-    }
-    const waits = this.signalWaits.get(name);
-    const wait = waits?.shift();
-    if (waits?.length === 0) this.signalWaits.delete(name);
-    if (wait !== undefined) wait.resolve(args);
-    else this.bufferOf(name).push(args);
+    this.signals.deliver(name, Array.isArray(decoded) ? decoded : [decoded]);
   }
 
   private callHandler(name: string, handler: Handler, args: readonly unknown[]): void {
@@ -288,14 +267,6 @@ export class WorkflowInstance implements WorkflowContext {
     }
   }
 
-  private bufferOf(name: string): (readonly unknown[])[] {
-    const existing = this.signalBuffers.get(name);
-    if (existing !== undefined) return existing;
-    const buffer: (readonly unknown[])[] = [];
-    this.signalBuffers.set(name, buffer);
-    return buffer;
-  }
-
   /** Cancel is cooperative: whatever waits for time or the outside is woken with CancelledFailure. */
   private deliverCancel(): void {
     if (this.cancelled) return;
@@ -307,35 +278,13 @@ export class WorkflowInstance implements WorkflowContext {
       this.cancelledTimers.add(sequence);
       wait.reject(error);
     }
-    const waits = [...this.signalWaits.values()].flat();
-    this.signalWaits.clear();
-    for (const wait of waits) wait.reject(error);
-    const conditions = this.conditions;
-    this.conditions = [];
-    for (const condition of conditions) condition.wait.reject(error);
+    this.signals.rejectWaits(error);
+    this.conditions.rejectAll(error);
   }
 
   private async settle(): Promise<void> {
     await this.host.settle();
-    while (this.resolveConditions()) await this.host.settle();
-  }
-
-  private resolveConditions(): boolean {
-    const open: Condition[] = [];
-    let resolved = false;
-    for (const condition of this.conditions) {
-      try {
-        if (this.host.call(this, condition.predicate)) {
-          condition.wait.resolve();
-          resolved = true;
-        } else open.push(condition);
-      } catch (error) {
-        condition.wait.reject(error);
-        resolved = true;
-      }
-    }
-    this.conditions = open;
-    return resolved;
+    while (this.conditions.settle()) await this.host.settle();
   }
 
   // What workflow code calls:
@@ -374,11 +323,8 @@ export class WorkflowInstance implements WorkflowContext {
       sequence: this.commands.length + 1,
       delay_ms: Math.max(0, Math.round(delayMs)),
     });
-    const fired = new Promise<void>((resolve, reject) => {
-      this.timers.set(sequence, { resolve, reject });
-    });
     return {
-      fired: handled(fired),
+      fired: deferred((ends) => this.timers.set(sequence, ends)),
       cancel: () => {
         if (this.timers.delete(sequence)) this.cancelledTimers.add(sequence);
       },
@@ -395,22 +341,11 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   nextSignal(name: string): Promise<readonly unknown[]> {
-    const buffered = this.signalBuffers.get(name)?.shift();
-    if (buffered !== undefined) return Promise.resolve(buffered);
-    return handled(
-      new Promise((resolve, reject) => {
-        const waits = this.signalWaits.get(name) ?? [];
-        waits.push({ resolve, reject });
-        this.signalWaits.set(name, waits);
-      }),
-    );
+    return this.signals.next(name);
   }
 
   onSignal(name: string, handler: Handler): void {
-    this.signalHandlers.set(name, handler);
-    const buffer = this.signalBuffers.get(name) ?? [];
-    this.signalBuffers.delete(name);
-    for (const args of buffer) this.callHandler(name, handler, args);
+    this.signals.handle(name, handler);
   }
 
   onQuery(name: string, handler: Handler): void {
@@ -418,11 +353,7 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   waitUntil(predicate: () => boolean): Promise<void> {
-    return handled(
-      new Promise((resolve, reject) => {
-        this.conditions.push({ predicate, wait: { resolve, reject } });
-      }),
-    );
+    return this.conditions.wait(predicate);
   }
 
   cancelRequested(): boolean {
@@ -442,18 +373,8 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   private resultOf(sequence: number): Promise<unknown> {
-    return handled(
-      new Promise((resolve, reject) => {
-        this.results.set(sequence, { resolve, reject });
-      }),
-    );
+    return deferred((ends) => this.results.set(sequence, ends));
   }
-}
-
-/** The loser of a race may reject when nobody listens any more: that is not an unhandled rejection. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 /** The error of a side effect, the same on every replay. */

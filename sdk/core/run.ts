@@ -298,11 +298,29 @@ export class RunState {
     return this.turns[low];
   }
 
+  /** Local activities that can start an attempt at this time: new ones, and retries that are due. */
+  startableLocals(now: number): readonly ActivityState[] {
+    return [...this.openActivities.values()].filter(
+      (activity) => activity.local_activity && isStartable(activity, now),
+    );
+  }
+
   /** Local attempts that were started and have no outcome. */
   startedLocals(): readonly ActivityState[] {
     return [...this.openActivities.values()].filter(
       (activity) => activity.local_activity && activity.phase === "started",
     );
+  }
+}
+
+function isStartable(activity: ActivityState, now: number): boolean {
+  switch (activity.phase) {
+    case "scheduled":
+      return true;
+    case "backing_off":
+      return activity.retry_due || (activity.retry_available_at ?? 0) <= now;
+    case "started":
+      return false;
   }
 }
 

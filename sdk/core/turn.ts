@@ -266,9 +266,9 @@ export class Turn {
     readonly deadline: (activity: ActivityState) => number;
   }): Promise<void> {
     let places = start.places - this.state.startedLocals().length;
-    for (const activity of [...this.state.openActivities.values()]) {
-      if (this.state.closed || places <= 0) return;
-      if (!activity.local_activity || !this.canStart(activity)) continue;
+    if (this.state.closed) return;
+    for (const activity of this.state.startableLocals(this.ports.now())) {
+      if (places <= 0) return;
       const started: ActivityStarted = {
         type: "ActivityStarted",
         at: this.at(),
@@ -282,12 +282,6 @@ export class Turn {
       this.starts.push({ sequence: activity.sequence, attempt: started.attempt_number });
       places--;
     }
-  }
-
-  private canStart(activity: ActivityState): boolean {
-    if (activity.phase === "scheduled") return true;
-    if (activity.phase !== "backing_off") return false;
-    return activity.retry_due || (activity.retry_available_at ?? 0) <= this.ports.now();
   }
 
   /** The drafted batch; the state takes over its header. */

@@ -4,22 +4,16 @@
  */
 
 import { wakeUp } from "../core/dispatch.ts";
-import { PawlError, pawlError } from "../core/errors.ts";
 import type { RunKey, TimeoutKind } from "../core/events.ts";
-import { CancelledFailure, structuralFailure, toFailure } from "../core/failure.ts";
-import { activityId } from "../core/ids.ts";
-import {
-  HEARTBEAT_BYTES_MAX,
-  HEARTBEAT_COALESCE_MS,
-  INVOCATION_RESERVE_MS,
-  LEASE_MARGIN_MS,
-} from "../core/limits.ts";
+import { CancelledFailure } from "../core/failure.ts";
+import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS, LEASE_MARGIN_MS } from "../core/limits.ts";
 import type { ActivityTaskMessage, AttemptEnd, AttemptOutcome } from "../core/messages.ts";
-import { decode, encode, type Payload } from "../core/payload.ts";
+import { encode, type Payload } from "../core/payload.ts";
 import type { AttemptRow } from "../ports/attempts.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
+import { type Deadline, deadlineOf, infoOf, runBody } from "./body.ts";
 import { send } from "./dispatch.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
@@ -53,7 +47,7 @@ class ActivityAttempt {
   private readonly vault: PayloadVault;
   private readonly owner: string;
   private readonly controller = new AbortController();
-  private readonly deadline: { readonly at: number; readonly kind: TimeoutKind };
+  private readonly deadline: Deadline;
   private until: number;
   private beatAt: number;
   private lastBeat: Payload | undefined;
@@ -75,7 +69,7 @@ class ActivityAttempt {
     };
     this.vault = new PayloadVault(this.ports.blobs, this.ports.host, this.run);
     this.owner = this.ports.host.newId();
-    this.deadline = this.findDeadline();
+    this.deadline = deadlineOf(message, this.ports.host.now(), context.invocation);
     this.beatAt = this.ports.host.now();
     this.until = this.claimUntil();
   }
@@ -136,80 +130,23 @@ class ActivityAttempt {
   }
 
   private async execute(startedAt: number): Promise<AttemptEnd> {
-    if (startedAt >= this.deadline.at)
-      return { kind: "timed_out", timeout_kind: this.deadline.kind };
-    const finished = new AbortController();
-    const end = await Promise.race([this.runBody(startedAt), this.overdue(finished.signal)]);
-    finished.abort();
-    // The deadline wins over a value that is late because the event loop was blocked (design section 4).
-    const late = this.ports.host.now() >= this.deadline.at && end.kind !== "timed_out";
-    return late ? { kind: "timed_out", timeout_kind: this.deadline.kind } : end;
-  }
-
-  private async runBody(startedAt: number): Promise<AttemptEnd> {
-    const { userCode } = this.context;
-    const type = this.message.activity_type;
-    const definition = userCode.activity(type);
-    if (definition === undefined) {
-      const error = pawlError("activity_type_unknown", {
-        type,
-        known: userCode.activityTypes.join(", "),
-      });
-      // Retried: during a deployment the worker that knows the type may come a moment later (C12).
-      return { kind: "failed", failure: { ...structuralFailure(error), non_retryable: false } };
-    }
-    const decoded = decode(await this.textOf(this.message.arguments));
-    const { last_heartbeat: heartbeat } = this.message;
-    const runtime = {
-      info: this.info(startedAt),
-      signal: this.controller.signal,
-      heartbeatDetails: heartbeat === undefined ? undefined : decode(await this.textOf(heartbeat)),
-      heartbeat: (details: unknown) => this.heartbeat(details),
-    };
-    try {
-      const value = await userCode.runActivity(
-        definition,
-        runtime,
-        Array.isArray(decoded) ? decoded : [decoded],
-      );
-      return await this.completed(value);
-    } catch (error) {
-      const { signal } = this.controller;
-      if (signal.aborted && error === signal.reason) return { kind: "cancelled" };
-      return {
-        kind: "failed",
-        failure: error instanceof PawlError ? structuralFailure(error) : toFailure(error),
-      };
-    }
-  }
-
-  private async completed(value: unknown): Promise<AttemptEnd> {
-    const encoded = encode(value, `the result of activity ${this.message.activity_type}`);
-    if (encoded.kind === "refused")
-      return { kind: "failed", failure: structuralFailure(encoded.error) };
-    return {
-      kind: "completed",
-      result: await persistently(this.ports.host, () =>
-        this.vault.keep(encoded.json, encoded.bytes),
-      ),
-    };
-  }
-
-  private async overdue(finished: AbortSignal): Promise<AttemptEnd> {
     const { host } = this.ports;
-    const { heartbeat_ms: silence } = this.message.options;
-    for (;;) {
-      const silentAt = silence === undefined ? Number.POSITIVE_INFINITY : this.beatAt + silence;
-      const until = Math.min(this.deadline.at, silentAt);
-      await host.sleep(Math.max(0, until - host.now()), finished);
-      if (finished.aborted) return await new Promise<never>(() => undefined);
-      const overdue = host.now() >= this.deadline.at;
-      const silent = silence !== undefined && host.now() >= this.beatAt + silence;
-      if (!overdue && !silent) continue;
-      const kind = overdue ? this.deadline.kind : "heartbeat";
-      this.controller.abort(new CancelledFailure(`the attempt exceeded its ${kind} timeout`));
-      return { kind: "timed_out", timeout_kind: kind };
-    }
+    const { last_heartbeat: heartbeat, options } = this.message;
+    const keep = (json: string, bytes: number): Promise<Payload> =>
+      persistently(host, () => this.vault.keep(json, bytes));
+    return await runBody(
+      { host, userCode: this.context.userCode, keep },
+      {
+        info: this.info(startedAt),
+        deadline: this.deadline,
+        argumentsJson: await this.textOf(this.message.arguments),
+        heartbeatJson: heartbeat === undefined ? undefined : await this.textOf(heartbeat),
+        heartbeatMs: options.heartbeat_ms,
+        controller: this.controller,
+        lastSign: () => this.beatAt,
+        heartbeat: (details) => this.heartbeat(details),
+      },
+    );
   }
 
   /** Renews the claim and the message's visibility; beats within a second become one write (D7). */
@@ -255,20 +192,6 @@ class ActivityAttempt {
       });
   }
 
-  /** When the attempt ends at the latest: its own limit, the whole activity's, the function's (H-06). */
-  private findDeadline(): { readonly at: number; readonly kind: TimeoutKind } {
-    const now = this.ports.host.now();
-    const budget = now + this.context.invocation.remainingMs() - INVOCATION_RESERVE_MS;
-    const attempt = Math.min(
-      budget,
-      now + (this.message.options.start_to_close_ms ?? Number.POSITIVE_INFINITY),
-    );
-    const whole = this.message.schedule_to_close_deadline_at ?? Number.POSITIVE_INFINITY;
-    return whole < attempt
-      ? { at: whole, kind: "schedule_to_close" }
-      : { at: attempt, kind: "start_to_close" };
-  }
-
   private claimUntil(): number {
     const { heartbeat_ms: silence } = this.message.options;
     return silence === undefined
@@ -278,21 +201,17 @@ class ActivityAttempt {
 
   private info(startedAt: number): ActivityInfo {
     const { message } = this;
-    return {
-      activityId: activityId(message.run_id, message.sequence),
+    return infoOf(this.run, {
+      sequence: message.sequence,
       activityType: message.activity_type,
       attempt: message.attempt,
       isLocal: false,
-      namespace: message.namespace,
-      workflowId: message.workflow_id,
-      runId: message.run_id,
       workflowType: message.workflow_type,
-      idempotencyKey: activityId(message.run_id, message.sequence),
       options: message.options,
       scheduledAt: message.scheduled_at,
       startedAt,
       deadline: this.deadline.at,
-    };
+    });
   }
 
   private outcomeFields(startedAt: number) {

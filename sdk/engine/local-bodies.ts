@@ -3,20 +3,18 @@
  * on cancel, and keeps how they ended until a commit has recorded it. Records nothing itself.
  */
 
-import { pawlError } from "../core/errors.ts";
-import type { TimeoutKind } from "../core/events.ts";
-import { CancelledFailure, structuralFailure, toFailure } from "../core/failure.ts";
+import { CancelledFailure } from "../core/failure.ts";
 import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS } from "../core/limits.ts";
-import type { AttemptEnd } from "../core/messages.ts";
-import { decode, encode, type Payload } from "../core/payload.ts";
+import { encode, type Payload } from "../core/payload.ts";
 import type { LocalEnding } from "../core/turn.ts";
 import type { Host } from "../ports/host.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
+import { type Body, type Deadline, runBody } from "./body.ts";
 
 export interface BodyStart {
   readonly sequence: number;
   readonly info: ActivityInfo;
-  readonly deadlineKind: TimeoutKind;
+  readonly deadline: Deadline;
   readonly argumentsJson: string;
   readonly heartbeatJson: string | undefined;
   /** Enforced only when LocalActivityOptions asked for it (V-01). */
@@ -51,6 +49,8 @@ export class LocalBodies {
   private readonly running = new Map<number, Running>();
   private readonly ended = new Map<number, LocalEnding>();
   private readonly beats = new Map<number, PendingBeat>();
+  /** When the last beat of an activity became durable (D7). */
+  private readonly recorded = new Map<number, number>();
   private readonly host: Host;
   private readonly userCode: UserCode;
   private readonly keep: Keep;
@@ -77,16 +77,24 @@ export class LocalBodies {
       beatAt: this.host.now(),
     };
     this.running.set(start.sequence, running);
-    void this.run(start, running).then((ending) => {
-      if (this.running.get(start.sequence) !== running) return;
-      this.running.delete(start.sequence);
-      this.ended.set(start.sequence, {
-        sequence: start.sequence,
-        attempt: start.info.attempt,
-        ending,
-      });
-      this.notify();
-    });
+    const body: Body = {
+      ...start,
+      controller: running.controller,
+      lastSign: () => running.beatAt,
+      heartbeat: (details) => this.heartbeat(start, running, details),
+    };
+    void runBody({ host: this.host, userCode: this.userCode, keep: this.keep }, body).then(
+      (ending) => {
+        if (this.running.get(start.sequence) !== running) return;
+        this.running.delete(start.sequence);
+        this.ended.set(start.sequence, {
+          sequence: start.sequence,
+          attempt: start.info.attempt,
+          ending,
+        });
+        this.notify();
+      },
+    );
   }
 
   /** How bodies ended whose ending no commit has recorded; a lost race keeps them. */
@@ -153,66 +161,6 @@ export class LocalBodies {
     this.wake?.();
   }
 
-  private async run(start: BodyStart, running: Running): Promise<AttemptEnd> {
-    const definition = this.userCode.activity(start.info.activityType);
-    if (definition === undefined) {
-      const known = this.userCode.activityTypes.join(", ");
-      return {
-        kind: "failed",
-        failure: structuralFailure(
-          pawlError("activity_type_unknown", { type: start.info.activityType, known }),
-        ),
-      };
-    }
-    const decoded = decode(start.argumentsJson);
-    const runtime = {
-      info: start.info,
-      signal: running.controller.signal,
-      heartbeatDetails: start.heartbeatJson === undefined ? undefined : decode(start.heartbeatJson),
-      heartbeat: (details: unknown) => this.heartbeat(start, running, details),
-    };
-    const finished = new AbortController();
-    const body = this.userCode
-      .runActivity(definition, runtime, Array.isArray(decoded) ? decoded : [decoded])
-      .then(
-        (value) => this.completed(start, value),
-        (error: unknown) => failed(error, running.controller.signal),
-      );
-    const ending = await Promise.race([body, this.overdue(start, running, finished.signal)]);
-    finished.abort();
-    // The deadline wins over a value that is late because the event loop was blocked (design section 4).
-    const late = this.host.now() >= start.info.deadline && ending.kind !== "timed_out";
-    return late ? { kind: "timed_out", timeout_kind: start.deadlineKind } : ending;
-  }
-
-  private async completed(start: BodyStart, value: unknown): Promise<AttemptEnd> {
-    const encoded = encode(value, `the result of activity ${start.info.activityType}`);
-    if (encoded.kind === "refused")
-      return { kind: "failed", failure: structuralFailure(encoded.error) };
-    return { kind: "completed", result: await this.keep(encoded.json, encoded.bytes) };
-  }
-
-  private async overdue(
-    start: BodyStart,
-    running: Running,
-    finished: AbortSignal,
-  ): Promise<AttemptEnd> {
-    for (;;) {
-      const silentAt =
-        start.heartbeatMs === undefined
-          ? Number.POSITIVE_INFINITY
-          : running.beatAt + start.heartbeatMs;
-      const until = Math.min(start.info.deadline, silentAt);
-      await this.host.sleep(Math.max(0, until - this.host.now()), finished);
-      if (finished.aborted) return await new Promise<never>(() => undefined);
-      if (this.host.now() < until) continue;
-      const kind = until === start.info.deadline ? start.deadlineKind : "heartbeat";
-      if (kind === "heartbeat" && running.beatAt + (start.heartbeatMs ?? 0) > until) continue;
-      running.controller.abort(new CancelledFailure(`the attempt exceeded its ${kind} timeout`));
-      return { kind: "timed_out", timeout_kind: kind };
-    }
-  }
-
   private heartbeat(start: BodyStart, running: Running, details: unknown): Promise<void> {
     const { signal } = running.controller;
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -225,13 +173,7 @@ export class LocalBodies {
       attempt: start.info.attempt,
       json: encoded.json,
       bytes: encoded.bytes,
-      notBefore:
-        running.beatAt === 0
-          ? now
-          : Math.min(
-              now + HEARTBEAT_COALESCE_MS,
-              Math.max(now, this.lastRecorded(start.sequence) + HEARTBEAT_COALESCE_MS),
-            ),
+      notBefore: Math.max(now, (this.recorded.get(start.sequence) ?? 0) + HEARTBEAT_COALESCE_MS),
       waiters: [],
     };
     beat.json = encoded.json;
@@ -244,12 +186,6 @@ export class LocalBodies {
     });
   }
 
-  private readonly recorded = new Map<number, number>();
-
-  private lastRecorded(sequence: number): number {
-    return this.recorded.get(sequence) ?? Number.NEGATIVE_INFINITY;
-  }
-
   /** Notes that a beat is durable, for coalescing (D7). */
   noteRecorded(sequence: number): void {
     this.recorded.set(sequence, this.host.now());
@@ -260,9 +196,4 @@ export class LocalBodies {
     this.beats.delete(sequence);
     for (const waiter of beat?.waiters ?? []) waiter(stop);
   }
-}
-
-function failed(error: unknown, signal: AbortSignal): AttemptEnd {
-  if (signal.aborted && error === signal.reason) return { kind: "cancelled" };
-  return { kind: "failed", failure: toFailure(error) };
 }

@@ -8,8 +8,7 @@
 import { activityFields, deliver, isCancelled } from "../core/deliver.ts";
 import { openDispatches } from "../core/dispatch.ts";
 import { pawlError } from "../core/errors.ts";
-import type { Batch, Lease, TimeoutKind, WorkflowStarted } from "../core/events.ts";
-import { activityId } from "../core/ids.ts";
+import type { Batch, Lease, WorkflowStarted } from "../core/events.ts";
 import {
   INVOCATION_RESERVE_MS,
   LEASE_MARGIN_MS,
@@ -25,7 +24,8 @@ import { type LocalStart, Turn } from "../core/turn.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
-import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
+import type { UserCode } from "../ports/user-code.ts";
+import { type Deadline, deadlineOf, infoOf } from "./body.ts";
 import { closingOf } from "./closing.ts";
 import { send } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -136,7 +136,10 @@ export class TurnDriver {
     });
     if (opening) await this.draftWaitingRetries(draft, items);
     const handOver =
-      !state.closed && places === 0 && this.hasStartable() && state.startedLocals().length === 0;
+      !state.closed &&
+      places === 0 &&
+      state.startableLocals(this.ports.host.now()).length > 0 &&
+      state.startedLocals().length === 0;
     await this.draftRenewal(draft, { opening, handOver });
     if (draft.events.length === 0) return opening ? { kind: "nothing" } : await this.wait();
     return await this.commit(draft, { items, until, beats, takenOver, handOver });
@@ -278,26 +281,24 @@ export class TurnDriver {
     const activity = state.openActivities.get(start.sequence);
     const command = this.run.instance?.commandAt(start.sequence);
     if (activity === undefined || command?.kind !== "activity") return;
-    const deadline = this.deadlineOf(activity);
-    const info: ActivityInfo = {
-      activityId: activityId(key.run_id, start.sequence),
+    const limit = this.deadlineOf(activity);
+    // What the log promised is what the body gets.
+    const deadline = { ...limit, at: activity.close_deadline_at ?? limit.at };
+    const info = infoOf(key, {
+      sequence: start.sequence,
       activityType: activity.activity_type,
       attempt: start.attempt,
       isLocal: true,
-      namespace: key.namespace,
-      workflowId: key.workflow_id,
-      runId: key.run_id,
       workflowType: state.started?.workflow_type ?? "",
-      idempotencyKey: activityId(key.run_id, start.sequence),
       options: activity.options,
       scheduledAt: activity.scheduled_at,
       startedAt: activity.started_at ?? activity.scheduled_at,
-      deadline: activity.close_deadline_at ?? deadline.at,
-    };
+      deadline: deadline.at,
+    });
     this.bodies.enter({
       sequence: start.sequence,
       info,
-      deadlineKind: deadline.kind,
+      deadline,
       argumentsJson: command.arguments_json,
       heartbeatJson:
         activity.last_heartbeat === undefined ? undefined : vault.read(activity.last_heartbeat),
@@ -305,18 +306,8 @@ export class TurnDriver {
     });
   }
 
-  /** When an attempt that starts now ends at the latest, and by which limit (H-01, H-02, H-06). */
-  private deadlineOf(activity: ActivityState): { readonly at: number; readonly kind: TimeoutKind } {
-    const now = this.ports.host.now();
-    const budget = now + this.invocation.remainingMs() - INVOCATION_RESERVE_MS;
-    const attempt = Math.min(
-      budget,
-      now + (activity.options.start_to_close_ms ?? Number.POSITIVE_INFINITY),
-    );
-    const whole = activity.schedule_to_close_deadline_at ?? Number.POSITIVE_INFINITY;
-    return whole < attempt
-      ? { at: whole, kind: "schedule_to_close" }
-      : { at: attempt, kind: "start_to_close" };
+  private deadlineOf(activity: ActivityState): Deadline {
+    return deadlineOf(activity, this.ports.host.now(), this.invocation);
   }
 
   /** A body is entered only when the rest of the invocation covers it; half of a whole one always does. */
@@ -329,17 +320,6 @@ export class TurnDriver {
     );
     return (
       this.invocation.remainingMs() - INVOCATION_RESERVE_MS >= Math.min(wanted, this.budgetMs / 2)
-    );
-  }
-
-  private hasStartable(): boolean {
-    const now = this.ports.host.now();
-    return [...this.run.state.openActivities.values()].some(
-      (activity) =>
-        activity.local_activity &&
-        (activity.phase === "scheduled" ||
-          (activity.phase === "backing_off" &&
-            (activity.retry_due || (activity.retry_available_at ?? 0) <= now))),
     );
   }
 
