@@ -31,8 +31,12 @@ type Progress = v.InferOutput<typeof progressSchema>;
 
 const cursorSchema = v.strictObject({
   filter: v.number(),
+  /** Where shards that have not begun start: a run that starts between two pages is on none of them. */
+  before: v.nullable(v.pipe(v.number(), v.safeInteger())),
   shards: v.pipe(v.array(progressSchema), v.length(INDEX_SHARDS)),
 });
+
+type Cursor = v.InferOutput<typeof cursorSchema>;
 
 interface Found {
   readonly row: RunRow;
@@ -48,13 +52,22 @@ interface ShardRead {
 /** Eventually consistent. @throws PawlError invalid_cursor */
 export async function listRuns(table: Table, filter: RunFilter): Promise<RunPage> {
   const limit = Math.max(1, Math.min(filter.limit, LIST_PAGE_MAX));
-  const progress = progressOf(filter);
+  const cursor = cursorOf(filter);
+  const begin = { ...filter, ...earlier(filter.started_before, cursor.before) };
   const reads = await Promise.all(
-    SHARDS.map((shard) => readShard(table, filter, shard, progress[shard] ?? "start")),
+    SHARDS.map((shard) => {
+      const from = cursor.shards[shard] ?? "start";
+      return readShard(table, { ...(from === "start" ? begin : filter), limit }, shard, from);
+    }),
   );
-  const { runs, shards } = merge(reads, progress, limit);
+  const { runs, shards } = merge(reads, cursor.shards, limit);
   if (shards.every((shard) => shard === "end")) return { runs };
-  return { runs, next_cursor: cursorOf(filter, shards) };
+  const last = runs.at(-1);
+  const before = last === undefined ? cursor.before : last.started_at + 1;
+  return {
+    runs,
+    next_cursor: cursorText({ filter: filterMark(filter), before, shards: [...shards] }),
+  };
 }
 
 async function readShard(
@@ -64,6 +77,7 @@ async function readShard(
   from: Progress,
 ): Promise<ShardRead> {
   const { index, partition } = placeOf(filter, shard);
+  const oldest = filter.started_after ?? Number.NEGATIVE_INFINITY;
   const found: Found[] = [];
   let rest = from;
   for (let pages = 0; pages < LIST_SHARD_PAGES_MAX && rest !== "end"; pages++) {
@@ -72,18 +86,16 @@ async function readShard(
       ...conditionsOf(filter, index),
       values: valuesOf(filter, partition),
       descending: true,
-      limit: Math.min(filter.limit, LIST_PAGE_MAX),
+      limit: filter.limit,
       after: rest === "start" ? undefined : startKey(filter, index, partition, rest),
     });
-    const rows = page.items.map((item) => ({
-      row: runOf(item),
-      position: positionOf(filter, item),
-    }));
-    const wanted = rows.filter(({ row }) => row.started_at >= (filter.started_after ?? 0));
-    found.push(...wanted);
-    // Newest first: behind the first row that is too old there are only older ones.
-    const isOver = page.next === undefined || wanted.length < rows.length;
-    rest = isOver ? "end" : positionOf(filter, page.next ?? {});
+    for (const item of page.items) {
+      const row = runOf(item);
+      if (row.started_at >= oldest) found.push({ row, position: positionOf(filter, item) });
+    }
+    const next = page.next === undefined ? undefined : positionOf(filter, page.next);
+    // Newest first: behind an item that is too old there are only older ones.
+    rest = next === undefined || next[0] < oldest ? "end" : next;
     if (found.length >= filter.limit) break;
   }
   return { found, rest };
@@ -193,31 +205,41 @@ function startKey(
   return { pk, sk, [index.partitionKey]: partition, started_at: startedAt };
 }
 
-function cursorOf(filter: RunFilter, shards: readonly Progress[]): string {
-  const text = JSON.stringify({ filter: filterMark(filter), shards });
-  return Buffer.from(text, "utf8").toString("base64url");
+function cursorText(cursor: Cursor): string {
+  return Buffer.from(JSON.stringify(cursor), "utf8").toString("base64url");
 }
 
-function progressOf(filter: RunFilter): readonly Progress[] {
-  if (filter.cursor === undefined) return SHARDS.map(() => "start");
+function cursorOf(filter: RunFilter): Cursor {
+  const mark = filterMark(filter);
+  if (filter.cursor === undefined)
+    return { filter: mark, before: null, shards: SHARDS.map(() => "start") };
   const text = Buffer.from(filter.cursor, "base64url").toString("utf8");
   const parsed = v.safeParse(cursorSchema, parsedJson(text));
   const isIssued =
     parsed.success &&
-    parsed.output.filter === filterMark(filter) &&
-    parsed.output.shards.every(isSound);
+    parsed.output.filter === mark &&
+    parsed.output.shards.every((progress) => isSound(filter, progress));
   if (!isIssued) throw pawlError("invalid_cursor");
-  return parsed.output.shards;
+  return parsed.output;
 }
 
-/** Key sizes end at 2,048 and 1,024 bytes, and every row is `current` or an earlier run. */
-function isSound(progress: Progress): boolean {
+/**
+ * Every row is `current` or an earlier run, and DynamoDB refuses a position outside of the query:
+ * keys of more than 2,048 and 1,024 bytes, and start times that the filter leaves out.
+ */
+function isSound(filter: RunFilter, progress: Progress): boolean {
   if (typeof progress === "string") return true;
-  const [, rest, sk] = progress;
+  const [startedAt, rest, sk] = progress;
+  const { started_after = startedAt, started_before = startedAt + 1 } = filter;
   const isRow = sk === "current" || sk.startsWith("run#");
-  return (
-    isRow && rest.length > 0 && Buffer.byteLength(rest) < 2_048 && Buffer.byteLength(sk) < 1_024
-  );
+  const isInside = startedAt >= started_after && startedAt < started_before;
+  const pkBytes = Buffer.byteLength(key(filter.namespace)) + 1 + Buffer.byteLength(rest);
+  return isRow && isInside && rest.length > 0 && pkBytes <= 2_048 && Buffer.byteLength(sk) <= 1_024;
+}
+
+function earlier(one: number | undefined, other: number | null): Pick<RunFilter, "started_before"> {
+  const before = Math.min(one ?? Number.POSITIVE_INFINITY, other ?? Number.POSITIVE_INFINITY);
+  return before === Number.POSITIVE_INFINITY ? {} : { started_before: before };
 }
 
 /** A cursor goes on with the list that issued it, not with another one. */

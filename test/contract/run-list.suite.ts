@@ -1,0 +1,174 @@
+/** What every list of runs must do: order, filters, pages, and cursors that cannot be forged. */
+import { describe, expect, test } from "vitest";
+import type { RunFilter, RunRow, Runs } from "../../sdk/ports/runs.ts";
+import { fresh, type Given, runRow } from "./fixtures.ts";
+
+/** All pages of a list; the number of pages is bounded so that a cursor in a circle fails. */
+async function pages(runs: Runs, filter: RunFilter): Promise<readonly (readonly RunRow[])[]> {
+  const found: (readonly RunRow[])[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await runs.list({ ...filter, ...(cursor === undefined ? {} : { cursor }) });
+    found.push(page.runs);
+    cursor = page.next_cursor;
+  } while (cursor !== undefined && found.length < 50);
+  return found;
+}
+
+/** 40 runs, started at 1 to 40; every fourth is a refund, every second is running. */
+async function fortyRuns(runs: Runs): Promise<{ namespace: string; rows: readonly RunRow[] }> {
+  const namespace = fresh("namespace");
+  const rows = Array.from({ length: 40 }, (_, index) =>
+    runRow({
+      namespace,
+      started_at: index + 1,
+      workflow_type: index % 4 === 0 ? "refund" : "order",
+      status: index % 2 === 0 ? "running" : "pending",
+    }),
+  );
+  await Promise.all(rows.map((row) => runs.create(row)));
+  return { namespace, rows: rows.toReversed() };
+}
+
+export function runListContract(given: Given): void {
+  describe("list of runs", () => {
+    test("pages hold all runs of the namespace, newest first, each once", async () => {
+      const { runs } = given().ports;
+      const { namespace, rows } = await fortyRuns(runs);
+      const found = await pages(runs, { namespace, limit: 7 });
+      expect(found.flat()).toEqual(rows);
+      expect(found.slice(0, 5).map((page) => page.length)).toEqual([7, 7, 7, 7, 7]);
+      expect((await pages(runs, { namespace, limit: 100 })).flat()).toEqual(rows);
+      expect((await pages(runs, { namespace, limit: 1 })).flat()).toEqual(rows);
+    });
+
+    test("runs that started in the same millisecond are all listed", async () => {
+      const { runs } = given().ports;
+      const namespace = fresh("namespace");
+      const rows = Array.from({ length: 20 }, () => runRow({ namespace, started_at: 5 }));
+      await Promise.all(rows.map((row) => runs.create(row)));
+      const found = (await pages(runs, { namespace, limit: 3 })).flat();
+      expect(found.map((row) => row.run_id).toSorted()).toEqual(
+        rows.map((row) => row.run_id).toSorted(),
+      );
+    });
+
+    const filters: readonly [string, Partial<RunFilter>, (row: RunRow) => boolean][] = [
+      ["status", { status: "running" }, (row) => row.status === "running"],
+      ["type", { workflow_type: "refund" }, (row) => row.workflow_type === "refund"],
+      [
+        "status and type",
+        { status: "running", workflow_type: "order" },
+        (row) => row.status === "running" && row.workflow_type === "order",
+      ],
+      ["start, at or after", { started_after: 30 }, (row) => row.started_at >= 30],
+      ["start, before", { started_before: 12 }, (row) => row.started_at < 12],
+      [
+        "everything",
+        { started_after: 10, started_before: 30, status: "running", workflow_type: "refund" },
+        (row) =>
+          row.started_at >= 10 &&
+          row.started_at < 30 &&
+          row.status === "running" &&
+          row.workflow_type === "refund",
+      ],
+      ["nothing that exists", { workflow_type: "none" }, () => false],
+    ];
+    test.for(filters)("a list by %s holds what fits and nothing else", async ([, parts, fits]) => {
+      const { runs } = given().ports;
+      const { namespace, rows } = await fortyRuns(runs);
+      const expected = rows.filter(fits);
+      for (const limit of [2, 100])
+        expect((await pages(runs, { namespace, limit, ...parts })).flat()).toEqual(expected);
+    });
+
+    test("a run leaves the list of its old status when it closes, an earlier run stays listed", async () => {
+      const { runs } = given().ports;
+      const namespace = fresh("namespace");
+      const old = runRow({ namespace, started_at: 1 });
+      await runs.create(old);
+      await runs.markClosed(old, { status: "cancelled", closed_at: 2 });
+      const closed = await runs.get(old);
+      if (closed === undefined) throw new Error("the run went away");
+      const next = runRow({ namespace, workflow_id: old.workflow_id, started_at: 3 });
+      await runs.replace(next, closed);
+      const byStatus = async (status: RunRow["status"]) =>
+        (await pages(runs, { namespace, status, limit: 10 })).flat();
+      expect(await byStatus("cancelled")).toEqual([closed]);
+      expect(await byStatus("pending")).toEqual([next]);
+      expect((await pages(runs, { namespace, limit: 10 })).flat()).toEqual([next, closed]);
+    });
+
+    test("runs that start while a list is paged do not disturb the pages that follow", async () => {
+      const { runs } = given().ports;
+      const { namespace, rows } = await fortyRuns(runs);
+      const first = await runs.list({ namespace, limit: 10 });
+      for (let late = 0; late < 10; late++) await runs.create(runRow({ namespace }));
+      if (first.next_cursor === undefined) throw new Error("there was only one page");
+      const second = await runs.list({ namespace, limit: 10, cursor: first.next_cursor });
+      expect([...first.runs, ...second.runs]).toEqual(rows.slice(0, 20));
+    });
+
+    test("a cursor goes on although the run at which it stands has changed its status", async () => {
+      const { runs } = given().ports;
+      const { namespace, rows } = await fortyRuns(runs);
+      const running = rows.filter((row) => row.status === "running");
+      const filter = { namespace, status: "running", limit: 5 } as const;
+      const first = await runs.list(filter);
+      await Promise.all(
+        first.runs.map((row) => runs.markClosed(row, { status: "completed", closed_at: 9 })),
+      );
+      if (first.next_cursor === undefined) throw new Error("there was only one page");
+      const second = await runs.list({ ...filter, cursor: first.next_cursor });
+      expect(second.runs).toEqual(running.slice(5, 10));
+    });
+
+    test("a forged, damaged or foreign cursor is refused by name", async () => {
+      const { runs } = given().ports;
+      const { namespace } = await fortyRuns(runs);
+      const { next_cursor } = await runs.list({ namespace, limit: 3 });
+      if (next_cursor === undefined) throw new Error("there was only one page");
+      const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+      const shards = (position: unknown) => Array.from({ length: 8 }, () => position);
+      const genuine: { filter: number } = JSON.parse(
+        Buffer.from(next_cursor, "base64url").toString(),
+      );
+      const forged = [
+        "",
+        "x",
+        next_cursor.slice(0, -4),
+        encode(null),
+        encode([]),
+        encode({ ...genuine, shards: [] }),
+        encode({ ...genuine, shards: shards([1, "a"]) }),
+        encode({ ...genuine, shards: shards(["1", "a", "current"]) }),
+        encode({ ...genuine, shards: shards([1.5, "a", "current"]) }),
+        encode({ ...genuine, shards: shards([1, "a", "guard#r#s"]) }),
+        encode({ ...genuine, shards: shards([1, "", "current"]) }),
+        encode({ ...genuine, shards: shards([1, "a".repeat(3_000), "current"]) }),
+        encode({ ...genuine, filter: genuine.filter + 1, shards: shards("start") }),
+        encode({ ...genuine, more: 1 }),
+        encode({ ...genuine, before: "1" }),
+      ];
+      for (const cursor of forged)
+        await expect(runs.list({ namespace, limit: 3, cursor }), cursor).rejects.toMatchObject({
+          code: "invalid_cursor",
+        });
+      const late = await runs.list({ namespace, limit: 3, started_after: 20 });
+      const bounded: object = JSON.parse(
+        Buffer.from(late.next_cursor ?? "", "base64url").toString(),
+      );
+      const outside = encode({ ...bounded, shards: shards([1, "a", "current"]) });
+      await expect(
+        runs.list({ namespace, limit: 3, started_after: 20, cursor: outside }),
+      ).rejects.toMatchObject({ code: "invalid_cursor" });
+      for (const other of [
+        { namespace: fresh("namespace") },
+        { namespace, status: "running" } as const,
+      ])
+        await expect(runs.list({ ...other, limit: 3, cursor: next_cursor })).rejects.toMatchObject({
+          code: "invalid_cursor",
+        });
+    });
+  });
+}
