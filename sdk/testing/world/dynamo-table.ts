@@ -114,10 +114,9 @@ export class Table {
     for (const item of candidates) {
       if (start !== undefined && order(item, start, schema) * (request.forward ? 1 : -1) <= 0)
         continue;
-      if (items.length === request.limit) return { items, cut: true };
-      items.push(item);
       bytes += itemBytes(item);
-      if (bytes > PAGE_BYTES_MAX) return { items, cut: true };
+      if (items.length === request.limit || bytes > PAGE_BYTES_MAX) return { items, cut: true };
+      items.push(item);
     }
     return { items, cut: items.length === request.limit };
   }

@@ -53,13 +53,21 @@ export interface DynamoOptions {
 
 export interface DynamoRequest {
   readonly action: DynamoAction;
-  /** Tables by name, and how many items the action reads or writes in each. */
-  readonly tables: ReadonlyMap<string, { readonly reads: number; readonly writes: number }>;
   readonly input: Input;
 }
 
 type Input = Readonly<Record<string, unknown>>;
-type Output = Record<string, unknown>;
+/** The parts of the commands' outputs that are imitated. */
+export interface DynamoOutput {
+  readonly $metadata: object;
+  readonly Item?: Record<string, unknown>;
+  readonly Items?: readonly Record<string, unknown>[];
+  readonly Attributes?: Record<string, unknown>;
+  readonly Count?: number;
+  readonly ScannedCount?: number;
+  readonly LastEvaluatedKey?: Record<string, unknown>;
+  readonly UnprocessedItems?: Readonly<Record<string, readonly unknown[]>>;
+}
 
 export class FakeDynamo {
   readonly #tables: ReadonlyMap<string, Table>;
@@ -83,21 +91,11 @@ export class FakeDynamo {
   request(command: Command): DynamoRequest {
     const name = commandName(command);
     if (!isKnown(name)) throw new UnsupportedByFake(`the DynamoDB command ${name}`);
-    const action = ACTIONS[name];
-    const input: Input = { ...command.input };
-    const isRead = action === "GetItem" || action === "Query";
-    const one = isRead ? { reads: 1, writes: 0 } : { reads: 0, writes: 1 };
-    const tables =
-      action === "BatchWriteItem"
-        ? batches(input).map(
-            ({ table, requests }) => [table, { reads: 0, writes: requests.length }] as const,
-          )
-        : [[String(input["TableName"]), one] as const];
-    return { action, tables: new Map(tables), input };
+    return { action: ACTIONS[name], input: { ...command.input } };
   }
 
   /** Performs one request; throws the service's error. */
-  perform({ action, input }: DynamoRequest): Output {
+  perform({ action, input }: DynamoRequest): DynamoOutput {
     checkParameters(action, input, PARAMETERS[action]);
     switch (action) {
       case "PutItem":
@@ -115,11 +113,11 @@ export class FakeDynamo {
     }
   }
 
-  async send(command: Command): Promise<Output> {
+  async send(command: Command): Promise<DynamoOutput> {
     return this.perform(this.request(command));
   }
 
-  #put(input: Input): Output {
+  #put(input: Input): DynamoOutput {
     const table = this.#table(input["TableName"]);
     const item = this.#readItem(input["Item"]);
     const write = this.#writeRequest(input, ["NONE", "ALL_OLD"]);
@@ -130,7 +128,7 @@ export class FakeDynamo {
     return attributes(write.returnValues === "ALL_OLD" ? old : undefined);
   }
 
-  #delete(input: Input): Output {
+  #delete(input: Input): DynamoOutput {
     const table = this.#table(input["TableName"]);
     const write = this.#writeRequest(input, ["NONE", "ALL_OLD"]);
     const key = keyOf(table.layout, this.#readItem(input["Key"]), true);
@@ -139,7 +137,7 @@ export class FakeDynamo {
     return attributes(write.returnValues === "ALL_OLD" ? old : undefined);
   }
 
-  #update(input: Input): Output {
+  #update(input: Input): DynamoOutput {
     const table = this.#table(input["TableName"]);
     const write = this.#writeRequest(input, [
       "NONE",
@@ -168,7 +166,7 @@ export class FakeDynamo {
     );
   }
 
-  #get(input: Input): Output {
+  #get(input: Input): DynamoOutput {
     const table = this.#table(input["TableName"]);
     const key = keyOf(table.layout, this.#readItem(input["Key"]), true);
     const project = this.#projection(input);
@@ -179,7 +177,7 @@ export class FakeDynamo {
     };
   }
 
-  #query(input: Input): Output {
+  #query(input: Input): DynamoOutput {
     const table = this.#table(input["TableName"]);
     const placeholders = this.#placeholders(input);
     const plan = planQuery(table, input, placeholders, (value) => this.#readItem(value));
@@ -206,7 +204,7 @@ export class FakeDynamo {
     };
   }
 
-  #batchWrite(input: Input): Output {
+  #batchWrite(input: Input): DynamoOutput {
     const writes = batches(input).flatMap(({ table, requests }) =>
       requests.map((request) => this.#batchEntry(this.#table(table), request)),
     );
@@ -377,7 +375,7 @@ function pick(item: Item, names: readonly string[]): Item {
   return Object.fromEntries(Object.entries(item).filter(([name]) => names.includes(name)));
 }
 
-function attributes(item: Item | undefined): Output {
+function attributes(item: Item | undefined): DynamoOutput {
   const isEmpty = item === undefined || Object.keys(item).length === 0;
   return { $metadata: METADATA, ...(isEmpty ? {} : { Attributes: copyItem(item) }) };
 }

@@ -4,7 +4,7 @@
  * into documents, IN, size, contains, attribute_type, list_append, DELETE) fails by name.
  */
 import { UnsupportedByFake } from "./gate.ts";
-import { typeOf, type Value } from "./item.ts";
+import { compareValues, typeOf, type Value } from "./item.ts";
 import { invalid, type Placeholders, type Where } from "./placeholders.ts";
 import { isReserved } from "./reserved-words.ts";
 
@@ -323,7 +323,7 @@ function isComparator(token: string | undefined): token is Comparator {
 }
 
 function isGreater(low: Value, high: Value): boolean {
-  return low !== null && high !== null && low > high;
+  return (compareValues(low, high) ?? 0) > 0;
 }
 
 function tokens(text: string, where: Where): readonly string[] {
