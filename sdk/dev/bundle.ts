@@ -63,14 +63,20 @@ export async function bundleFunctions(options: BundleOptions): Promise<Bundle> {
 export function bundleOptions(
   options: BundleOptions,
 ): Readonly<Record<FunctionName, BuildOptions>> {
-  const entry = resolve(options.entry);
-  if (!existsSync(entry)) throw pawlError("entry_not_found", { entry: options.entry });
+  const entry = entryPath(options.entry);
   return {
     "workflow-task": functionOptions("workflow-task", entry, options),
     "activity-task": functionOptions("activity-task", entry, options),
     api: functionOptions("api", entry, options),
     sweeper: functionOptions("sweeper", entry, options),
   };
+}
+
+/** The entry module's absolute path. @throws PawlError entry_not_found */
+export function entryPath(entry: string): string {
+  const path = resolve(entry);
+  if (!existsSync(path)) throw pawlError("entry_not_found", { entry });
+  return path;
 }
 
 /** Turns what esbuild threw into an error that shows the user's line; other errors pass unchanged. */
@@ -80,16 +86,12 @@ export function bundleError(entry: string, error: unknown): unknown {
   return pawlError("bundle_failed", { entry, reason });
 }
 
-function functionOptions(name: FunctionName, entry: string, options: BundleOptions): BuildOptions {
+/** What every build of the functions has in common. */
+export function sharedOptions(
+  options: Pick<BundleOptions, "crashPoints" | "minify">,
+): BuildOptions {
   return {
-    stdin: {
-      contents: stdinOf(name, entry),
-      resolveDir: dirname(entry),
-      sourcefile: `pawl-${name}.ts`,
-      loader: "ts",
-    },
     absWorkingDir: process.cwd(),
-    outfile: join(resolve(options.outDir), name, BUNDLE_FILE),
     bundle: true,
     platform: "node",
     target: "node22",
@@ -113,8 +115,21 @@ function functionOptions(name: FunctionName, entry: string, options: BundleOptio
   };
 }
 
+function functionOptions(name: FunctionName, entry: string, options: BundleOptions): BuildOptions {
+  return {
+    ...sharedOptions(options),
+    stdin: {
+      contents: functionSource(name, entry),
+      resolveDir: dirname(entry),
+      sourcefile: `pawl-${name}.ts`,
+      loader: "ts",
+    },
+    outfile: join(resolve(options.outDir), name, BUNDLE_FILE),
+  };
+}
+
 /** The module that esbuild starts from; api and sweeper hold no user code. */
-function stdinOf(name: FunctionName, entry: string): string {
+export function functionSource(name: FunctionName, entry: string): string {
   const module = JSON.stringify(ownFile(`functions/${name}`));
   switch (name) {
     case "workflow-task":
@@ -131,7 +146,8 @@ function ownFile(path: string): string {
   return join(packageRoot, `${path}${extension}`);
 }
 
-function bundleFiles(outDir: string): Readonly<Record<FunctionName, string>> {
+/** Where each function's file is in the folder of a bundle. */
+export function bundleFiles(outDir: string): Readonly<Record<FunctionName, string>> {
   const file = (name: FunctionName) => join(resolve(outDir), name, BUNDLE_FILE);
   return {
     "workflow-task": file("workflow-task"),
@@ -141,7 +157,8 @@ function bundleFiles(outDir: string): Readonly<Record<FunctionName, string>> {
   };
 }
 
-function userFiles(inputs: readonly string[]): readonly string[] {
+/** The files among esbuild's inputs that are the user's: existing ones, outside of packages. */
+export function userFiles(inputs: readonly string[]): readonly string[] {
   return inputs
     .filter((input) => !input.startsWith("pawl-") && !input.includes("node_modules/"))
     .map((input) => resolve(input))

@@ -42,8 +42,8 @@ export class FunctionProcess {
     this.#fn = fn;
     this.#events = events;
     this.#child = fork(MAIN, [code.file], {
-      // Not the parent's: neither its debugger nor its profile of AWS belongs to a function.
-      execArgv: [],
+      // Not the parent's options: its debugger is not the function's. Stacks show the user's lines.
+      execArgv: ["--enable-source-maps"],
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...code.environment },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "json",

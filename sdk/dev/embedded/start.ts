@@ -7,7 +7,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pawlError } from "../../core/errors.ts";
 import type { Counts, CrashHandle, CrashPoint, FunctionName } from "../../core/test-points.ts";
-import { type Bundle, type BundleOptions, bundleFunctions } from "../bundle.ts";
+import type { Bundle } from "../bundle.ts";
+import { type Bundler, createBundler } from "./bundler.ts";
 import { deployment, type Endpoints } from "./deployment.ts";
 import { openFolder, type StateFolder } from "./folder.ts";
 import type { Log } from "./log.ts";
@@ -66,33 +67,35 @@ export interface RunningProcess {
   readonly busy: boolean;
 }
 
-/** How the functions' files are made; tests of the stack itself bundle handlers of their own. */
-export type Bundler = (options: BundleOptions) => Promise<Bundle>;
-
 /**
  * Starts the stack and resolves when its API answers, after about a second.
  * @throws PawlError entry_not_found, bundle_failed, function_failed, folder_in_use, dynamodb_missing
  */
 export function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedStack> {
-  return startStack(options, bundleFunctions);
+  return startStack(options, (root) => createBundler({ ...options, root }));
 }
 
+/** Starts a stack with a bundler of one's own: tests of the stack itself bring their handlers. */
 export async function startStack(
   options: EmbeddedOptions,
-  bundle: Bundler,
+  bundlerIn: (root: string) => Bundler,
 ): Promise<EmbeddedStack> {
   const deployed = deployment(options.queues ?? [], options.timeouts ?? {});
   const folder = await openFolder(options.dataDir, options.reset ?? false);
   const log = logOf(options, folder);
   const stack = new Stack({ deployed, folder, log: log.write, options });
-  const code = new CodeFolder(folder, options, bundle);
+  const code = new CodeFolder(join(folder.path, "functions"), bundlerIn);
+  const stop = async (): Promise<void> => {
+    await code.dispose();
+    await stack.stop();
+    await log.close();
+  };
   try {
     const { files } = await stack.open(code.next());
     const failure = await stack.start(files);
     if (failure !== undefined) throw failure;
   } catch (error) {
-    await stack.stop();
-    await log.close();
+    await stop();
     throw error;
   }
   let reloading = Promise.resolve();
@@ -108,10 +111,7 @@ export async function startStack(
     counts: () => instrumented(options, "counting calls", () => stack.points.counts()),
     crash: (point) => instrumented(options, "a crash point", () => stack.points.arm(point)),
     processes: () => stack.processes(),
-    async stop() {
-      await stack.stop();
-      await log.close();
-    },
+    stop,
   };
 }
 
@@ -122,26 +122,22 @@ async function reload(stack: Stack, code: CodeFolder): Promise<void> {
   await code.removeOld();
 }
 
-/** The bundles of one stack, one folder per reload. */
+/** The bundles of one stack: a folder for each reload, so that no process loads half of a new one. */
 class CodeFolder {
   readonly #root: string;
-  readonly #options: EmbeddedOptions;
-  readonly #bundle: Bundler;
+  readonly #bundler: Bundler;
   #generation = 0;
   inputs: readonly string[] = [];
 
-  constructor(folder: StateFolder, options: EmbeddedOptions, bundle: Bundler) {
-    this.#root = join(folder.path, "functions");
-    this.#options = options;
-    this.#bundle = bundle;
+  constructor(root: string, bundlerIn: (root: string) => Bundler) {
+    this.#root = root;
+    this.#bundler = bundlerIn(root);
   }
 
   async next(): Promise<Bundle> {
     if (this.#generation === 0) await rm(this.#root, { recursive: true, force: true });
     this.#generation += 1;
-    const { entry, crashPoints = false } = this.#options;
-    const outDir = join(this.#root, String(this.#generation));
-    const bundle = await this.#bundle({ entry, outDir, crashPoints });
+    const bundle = await this.#bundler.bundle(String(this.#generation));
     this.inputs = bundle.inputs;
     return bundle;
   }
@@ -150,6 +146,10 @@ class CodeFolder {
   async removeOld(): Promise<void> {
     const old = join(this.#root, String(this.#generation - 2));
     await rm(old, { recursive: true, force: true });
+  }
+
+  dispose(): Promise<void> {
+    return this.#bundler.dispose();
   }
 }
 
