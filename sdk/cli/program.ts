@@ -1,6 +1,7 @@
 /** The command line: every command, argument and option, and which function does it. */
 import { Argument, Command, Option } from "commander";
 import { DUPLICATE_POLICIES, ID_REUSE_POLICIES } from "../core/api.ts";
+import { type DevFlags, dev } from "./commands/dev.ts";
 import { type HistoryFlags, type RunFlag, showHistory, showRun } from "./commands/inspect.ts";
 import {
   askQuery,
@@ -44,6 +45,7 @@ export function createProgram(surroundings: Surroundings): Command {
       surroundings.onExit(await work(session, command.args, command.opts<Flags & object>()));
     };
   };
+  addDev(program, does, stacks);
   addStarting(program, does);
   addReading(program, does);
   addInteracting(program, does);
@@ -89,6 +91,20 @@ function globalProgram(io: Io): Command {
         .choices(["auto", "always", "never"])
         .default("auto"),
     );
+}
+
+function addDev(program: Command, does: Does, stacks: Stacks): void {
+  program
+    .command("dev")
+    .description("Run workflows here: the whole stack in one process, state in .pawl, no account.")
+    .argument("[entry]", "default: pawl.entry in package.json, src/worker.ts or worker.ts")
+    .option("--port <port>", "port of the API; 0 takes a free one", "7400")
+    .option("--data-dir <folder>", "where the state is kept", ".pawl")
+    .option("--reset", "forget the state of before")
+    .option("--no-watch", "do not reload when files change")
+    .option("--queue <names...>", "activity queues besides default; default: pawl.queues")
+    .option("--verbose", "show every line that the stack writes")
+    .action(does<DevFlags>((session, [entry], flags) => dev(session, stacks, { ...flags, entry })));
 }
 
 function addStarting(program: Command, does: Does): void {

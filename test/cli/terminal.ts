@@ -61,6 +61,8 @@ export async function pawl(line: readonly string[], setting: Setting = {}): Prom
 }
 
 const noStacks: Stacks = {
+  startEmbedded: () => Promise.reject(new Error("not in this test")),
+  watchFiles: () => () => {},
   startLocalStack: () => Promise.reject(new Error("not in this test")),
   stopLocalStack: () => Promise.reject(new Error("not in this test")),
   diagnoseLocalStack: () => Promise.reject(new Error("not in this test")),
