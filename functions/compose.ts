@@ -130,8 +130,8 @@ export function awsClients(environment: Environment): AwsClients {
 const TRIES_MAX = 3;
 /** Milliseconds until a connection stands. */
 const CONNECT_MS = 1_000;
-/** Milliseconds of one try: far above the usual 10, and three of them fit into the shortest lease reserve twice. */
-const REQUEST_MS = 3_000;
+/** Milliseconds of one try: far above the usual 10, and all tries fit into INVOCATION_RESERVE_MS. */
+const REQUEST_MS = 2_000;
 const BLOB_REQUEST_MS = 10_000;
 /** API Gateway ends at 29 s. */
 const INVOKE_REQUEST_MS = 25_000;
