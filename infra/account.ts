@@ -2,10 +2,10 @@
  * The role with which API Gateway writes logs. It is one setting of an account and region, shared by
  * all APIs there, so {@link Pawl} never touches it: an account that has none adds this once.
  */
-import { Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
+import { acknowledge } from "./acknowledge.ts";
 
 /**
  * Lets API Gateway write logs in this account and region.
@@ -19,7 +19,6 @@ export class ApiGatewayAccount extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    const { partition, region, account } = Stack.of(this);
     this.role = new iam.Role(this, "Role", {
       assumedBy: new iam.ServicePrincipal("apigateway.amazonaws.com"),
       description: "API Gateway writes the logs of all APIs of this account and region",
@@ -35,13 +34,16 @@ export class ApiGatewayAccount extends Construct {
           "logs:GetLogEvents",
           "logs:PutLogEvents",
         ],
-        // API Gateway chooses the names of the groups, and checks that it may write to any.
-        resources: [`arn:${partition}:logs:${region}:${account}:*`],
+        resources: ["*"],
       }),
     );
+    acknowledge(this.role, "AwsSolutions-IAM5[Resource::*]", ANY_GROUP_REASON);
     const setting = new apigateway.CfnAccount(this, "Account", {
       cloudWatchRoleArn: this.role.roleArn,
     });
     if (grant.policyDependable !== undefined) setting.node.addDependency(grant.policyDependable);
   }
 }
+
+const ANY_GROUP_REASON =
+  "API Gateway names the log groups itself and refuses a role that may not write to all of them.";

@@ -139,7 +139,7 @@ function createHandler(scope: Construct, props: ApiProps): PawlFunction {
     description: "Pawl: the HTTP API",
     environment: { ...compute.environment, [ENV.workflowFunction]: workflow.functionName },
   });
-  handler.allowSend([compute.workflowTasks.queue]);
+  handler.allowSend(compute.workflowTasks.queue);
   handler.allow(["lambda:InvokeFunction"], [workflow.functionArn]);
   return handler;
 }

@@ -64,7 +64,7 @@ export class ActivityQueue extends Construct {
     });
     this.function = worker.function;
     worker.consume(work.queue, size);
-    worker.allowSend([compute.workflowTasks.queue]);
+    worker.allowSend(compute.workflowTasks.queue);
   }
 }
 
@@ -97,9 +97,9 @@ export class Compute extends Construct {
   addActivityQueue(name: string, size: ActivityQueueSize): ActivityQueue {
     const activityQueue = new ActivityQueue(this, name, this, size);
     this.queuesByName.set(name, activityQueue);
-    this.workflow.allowSend([activityQueue.queue]);
-    this.sweeper.allowSend([activityQueue.queue]);
-    this.sweeper.allowReceive([activityQueue.deadLetterQueue]);
+    this.workflow.allowSend(activityQueue.queue);
+    this.sweeper.allowSend(activityQueue.queue);
+    this.sweeper.allowTake(activityQueue.deadLetterQueue);
     return activityQueue;
   }
 
@@ -138,7 +138,7 @@ export class Compute extends Construct {
       environment: { ...environment, ...this.environment },
     });
     worker.consume(this.workflowTasks.queue, { maxConcurrency: workflow.maxConcurrency });
-    worker.allowSend([this.workflowTasks.queue]);
+    worker.allowSend(this.workflowTasks.queue);
     return worker;
   }
 
@@ -159,8 +159,8 @@ export class Compute extends Construct {
         ),
       },
     });
-    sweeper.allowSend([this.workflowTasks.queue]);
-    sweeper.allowReceive([this.workflowTasks.deadLetterQueue]);
+    sweeper.allowSend(this.workflowTasks.queue);
+    sweeper.allowTake(this.workflowTasks.deadLetterQueue);
     // A rule, not EventBridge Scheduler: LocalStack's community edition does not fire schedules.
     const rule = new events.Rule(this, "EachMinute", {
       description: "Pawl: starts the sweeper",

@@ -3,6 +3,7 @@
  * ARNs (reliability S11); it starts with its own log group only, and who builds it adds the rest.
  */
 import { Duration, type RemovalPolicy, Stack } from "aws-cdk-lib";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
@@ -12,9 +13,10 @@ import { Construct } from "constructs";
 import { TABLES, type TableName } from "../sdk/adapters/dynamodb/layout.ts";
 import { QUEUE_BATCH_MAX } from "../sdk/core/limits.ts";
 import type { FunctionName } from "../sdk/core/test-points.ts";
+import { STORAGE_ACCESS } from "./access.ts";
 import { acknowledge } from "./acknowledge.ts";
 import { functionCode, HANDLER } from "./code.ts";
-import { cfnBucketOf, indexArns, type Storage } from "./storage.ts";
+import { cfnBucketOf, type Storage } from "./storage.ts";
 
 /** What all functions of one deployment share. */
 export interface FunctionDefaults {
@@ -44,34 +46,6 @@ export interface PawlFunctionProps extends FunctionSize {
 
 /** Newest of those that Lambda offers and `engines` of the package allows. */
 const RUNTIME = lambda.Runtime.NODEJS_24_X;
-
-type TableActions = Readonly<Partial<Record<TableName, readonly string[]>>>;
-
-/** What each function does to each table: the calls of the adapters that its engine uses. */
-const TABLE_ACTIONS: Readonly<Record<FunctionName, TableActions>> = {
-  api: {
-    workflow_runs: ["GetItem", "PutItem", "UpdateItem", "Query"],
-    history_events: ["PutItem", "Query"],
-    activity_attempts: ["Query"],
-  },
-  "workflow-task": {
-    workflow_runs: ["GetItem", "PutItem", "UpdateItem"],
-    history_events: ["PutItem", "Query"],
-    activity_executions: ["BatchWriteItem"],
-    activity_attempts: ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"],
-    timers: ["PutItem"],
-  },
-  "activity-task": {
-    activity_attempts: ["GetItem", "PutItem", "UpdateItem"],
-    timers: ["PutItem"],
-  },
-  sweeper: {
-    workflow_runs: ["GetItem", "UpdateItem", "Query"],
-    history_events: ["Query"],
-    activity_attempts: ["GetItem", "PutItem", "Query", "UpdateItem"],
-    timers: ["DeleteItem", "PutItem", "Query"],
-  },
-};
 
 export class PawlFunction extends Construct {
   readonly function: lambda.Function;
@@ -123,29 +97,27 @@ export class PawlFunction extends Construct {
     );
   }
 
-  allowSend(queues: readonly sqs.IQueue[]): void {
-    this.allow(
-      ["sqs:SendMessage"],
-      queues.map((queue) => queue.queueArn),
-    );
+  allowSend(queue: sqs.IQueue): void {
+    this.allow(["sqs:SendMessage"], [queue.queueArn]);
   }
 
-  /** Also for handing a message back with a delay: ChangeMessageVisibility. */
-  allowReceive(queues: readonly sqs.IQueue[]): void {
-    this.allow(
-      [
-        "sqs:ChangeMessageVisibility",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:ReceiveMessage",
-      ],
-      queues.map((queue) => queue.queueArn),
-    );
+  /** To take messages out by hand, as the sweeper does with dead letters. */
+  allowTake(queue: sqs.IQueue): void {
+    this.allow(["sqs:DeleteMessage", "sqs:ReceiveMessage"], [queue.queueArn]);
   }
 
   /** Reads a queue in batches; a message that is not named as failed is deleted (reliability 5, row 9). */
   consume(queue: sqs.IQueue, options: ConsumeOptions): void {
-    this.allowReceive([queue]);
+    // The event source needs all but the last, which hands a message back with a delay.
+    this.allow(
+      [
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "sqs:ChangeMessageVisibility",
+      ],
+      [queue.queueArn],
+    );
     const mapping = new lambda.EventSourceMapping(this, "Source", {
       target: this.function,
       eventSourceArn: queue.queueArn,
@@ -159,25 +131,33 @@ export class PawlFunction extends Construct {
 
   private allowStorage(name: FunctionName, defaults: FunctionDefaults): void {
     const { tables, payloadBucket } = defaults.storage;
-    const byName: Readonly<Record<TableName, (typeof tables)["timers"]>> = {
+    const byName: Readonly<Record<TableName, dynamodb.Table>> = {
       workflow_runs: tables.workflowRuns,
       history_events: tables.historyEvents,
       activity_executions: tables.activityExecutions,
       activity_attempts: tables.activityAttempts,
       timers: tables.timers,
     };
-    for (const { name: tableName } of Object.values(TABLES)) {
-      const actions = TABLE_ACTIONS[name][tableName];
+    const access = STORAGE_ACCESS[name];
+    for (const { name: table } of Object.values(TABLES)) {
+      const actions = access.tables[table];
       if (actions === undefined) continue;
-      const table = byName[tableName];
       this.allow(
         actions.map((action) => `dynamodb:${action}`),
-        [table.tableArn],
+        [byName[table].tableArn],
       );
-      const indexes = indexArns(tableName, table);
-      if (actions.includes("Query") && indexes.length > 0) this.allow(["dynamodb:Query"], indexes);
     }
-    this.allow(["s3:GetObject", "s3:PutObject"], [payloadBucket.arnForObjects("*")]);
+    if (access.indexes.length > 0) {
+      const { tableArn } = tables.workflowRuns;
+      this.allow(
+        ["dynamodb:Query"],
+        access.indexes.map((index) => `${tableArn}/index/${index.name}`),
+      );
+    }
+    this.allow(
+      access.payloads.map((action) => `s3:${action}`),
+      [payloadBucket.arnForObjects("*")],
+    );
     const bucketId = Stack.of(this).getLogicalId(cfnBucketOf(payloadBucket));
     acknowledge(this.role, `AwsSolutions-IAM5[Resource::<${bucketId}.Arn>/*]`, OBJECTS_REASON);
     // Grants in the key's own policy as well, where that is needed, and names no `kms:ReEncrypt*`.

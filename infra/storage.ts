@@ -55,11 +55,6 @@ export class Storage extends Construct {
   }
 }
 
-/** The exact ARNs of a table's indexes: no `index/*` in any role. */
-export function indexArns(name: TableName, table: dynamodb.Table): readonly string[] {
-  return TABLES[name].indexes.map((index) => `${table.tableArn}/index/${index.name}`);
-}
-
 export function cfnBucketOf(bucket: s3.Bucket): s3.CfnBucket {
   const resource = bucket.node.defaultChild;
   if (!(resource instanceof s3.CfnBucket)) throw new Error(`${bucket.node.path} has no CfnBucket`);
