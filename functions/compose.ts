@@ -29,6 +29,7 @@ import type { Host } from "../sdk/ports/host.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
 import type { Telemetry } from "../sdk/ports/telemetry.ts";
 import { ENV } from "./environment.ts";
+import { instrument } from "./instrument.ts";
 
 export { parseMessage } from "../sdk/adapters/wire.ts";
 
@@ -108,20 +109,24 @@ export function awsClients(environment: Environment): AwsClients {
   const retries = { maxAttempts: TRIES_MAX, retryMode: "standard" } as const;
   const quick = { ...retries, requestHandler: timeouts(REQUEST_MS) };
   return {
-    dynamo: DynamoDBDocumentClient.from(new DynamoDBClient(quick), {
-      marshallOptions: { removeUndefinedValues: true },
-    }),
+    dynamo: instrumented(
+      DynamoDBDocumentClient.from(new DynamoDBClient(quick), {
+        marshallOptions: { removeUndefinedValues: true },
+      }),
+    ),
     // The queue's URL names the queue, never the host to talk to: that one is configured.
-    sqs: new SQSClient({ ...quick, useQueueUrlAsEndpoint: false }),
+    sqs: instrumented(new SQSClient({ ...quick, useQueueUrlAsEndpoint: false })),
     s3: lazily<Parameters<S3BlobClient["send"]>[0], S3Output>(async () => {
       const { S3Client } = await loadS3();
       const requestHandler = timeouts(BLOB_REQUEST_MS);
-      return new S3Client({ ...retries, requestHandler, forcePathStyle: isEmulated });
+      return instrumented(new S3Client({ ...retries, requestHandler, forcePathStyle: isEmulated }));
     }),
     lambda: lazily<Parameters<LambdaInvokeClient["send"]>[0], LambdaOutput>(async () => {
       const { LambdaClient } = await loadLambda();
       // Never tried twice: a task may have begun, and the API's caller waits no longer than this.
-      return new LambdaClient({ maxAttempts: 1, requestHandler: timeouts(INVOKE_REQUEST_MS) });
+      return instrumented(
+        new LambdaClient({ maxAttempts: 1, requestHandler: timeouts(INVOKE_REQUEST_MS) }),
+      );
     }),
   };
 }
@@ -138,6 +143,12 @@ const INVOKE_REQUEST_MS = 25_000;
 
 function timeouts(requestTimeout: number) {
   return { connectionTimeout: CONNECT_MS, requestTimeout, throwOnRequestTimeout: true };
+}
+
+/** Crash points and counters of tests; nothing in a production bundle. */
+function instrumented<Client extends Parameters<typeof instrument>[0]>(client: Client): Client {
+  instrument(client);
+  return client;
 }
 
 interface Sender<Command, Output> {

@@ -106,8 +106,6 @@ export class TurnDriver {
   ): Promise<StepOutcome> {
     const { state } = this.run;
     const opening = !this.owns;
-    if (this.run.isReplayed() === false || this.run.instance === undefined)
-      await this.run.replay(started);
     const instance = await this.run.replay(started);
     const takenOver =
       opening && state.turnFrom !== null ? { from: state.turnFrom, to: state.next - 1 } : undefined;
@@ -117,13 +115,7 @@ export class TurnDriver {
       keep: (json, bytes) => this.keep(json, bytes),
     });
     if (opening) await this.draftArrivals(draft, items, started);
-    await draft.concludeInterrupted((sequence, attempt) =>
-      this.bodies.isRunning(sequence, attempt),
-    );
-    await draft.concludeLocals(this.bodies.endings());
-    if (state.cancelRequestedAt !== undefined) await draft.cancelOpenActivities();
-    await draft.recordCommands(LOCAL_BODIES_MAX);
-    await draft.closeIfEnded();
+    if (!state.closed) await this.decide(draft);
     this.refuseForeignPromise(instance);
     const until = this.leaseUntil();
     const beats = await this.draftBeats(draft, until);
@@ -143,6 +135,15 @@ export class TurnDriver {
     await this.draftRenewal(draft, { opening, handOver });
     if (draft.events.length === 0) return opening ? { kind: "nothing" } : await this.wait();
     return await this.commit(draft, { items, until, beats, takenOver, handOver });
+  }
+
+  /** From what the log and the bodies say to what it leads to. */
+  private async decide(draft: Turn): Promise<void> {
+    await draft.concludeInterrupted((...attempt) => this.bodies.isRunning(...attempt));
+    await draft.concludeLocals(this.bodies.endings());
+    if (this.run.state.cancelRequestedAt !== undefined) await draft.cancelOpenActivities();
+    await draft.recordCommands(LOCAL_BODIES_MAX);
+    await draft.closeIfEnded();
   }
 
   private async draftArrivals(

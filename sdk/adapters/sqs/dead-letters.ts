@@ -1,5 +1,9 @@
 /** Dead-letter queues: read by the sweeper, which sends their messages back unchanged (R13). */
-import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
+import {
+  DeleteMessageCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from "@aws-sdk/client-sqs";
 import { QUEUE_BATCH_MAX } from "../../core/limits.ts";
 import type { DeadLetters } from "../../ports/dead-letters.ts";
 import { calling } from "../faults.ts";
@@ -7,30 +11,43 @@ import { parseMessage } from "../wire.ts";
 
 /** What the adapter needs of `SQSClient`; fakes stand here. */
 export interface SqsReceiveClient {
-  send(command: ReceiveMessageCommand | SendMessageCommand | DeleteMessageCommand): Promise<ReceiveOutput>;
+  send(
+    command: ReceiveMessageCommand | SendMessageCommand | DeleteMessageCommand,
+  ): Promise<ReceiveOutput>;
 }
 
 /** The parts of the commands' outputs that the adapter reads. */
 export interface ReceiveOutput {
-  readonly Messages?: readonly { readonly Body?: string | undefined; readonly ReceiptHandle?: string | undefined }[] | undefined;
+  readonly Messages?:
+    | readonly { readonly Body?: string | undefined; readonly ReceiptHandle?: string | undefined }[]
+    | undefined;
 }
 
 /** Seconds for which a received dead letter is hidden: longer than one pass of the sweeper. */
 const HIDDEN_SECONDS = 120;
 
 /** @param queues URL of a dead-letter queue to the URL of the queue it belongs to */
-export function sqsDeadLetters(client: SqsReceiveClient, queues: () => Readonly<Record<string, string>>): DeadLetters {
+export function sqsDeadLetters(
+  client: SqsReceiveClient,
+  queues: () => Readonly<Record<string, string>>,
+): DeadLetters {
   return {
     async receive() {
       const perQueue = await Promise.all(
         Object.entries(queues()).map(async ([deadLetterQueueUrl, queueUrl]) => {
           const answer = await calling("SQS ReceiveMessage", () =>
             client.send(
-              new ReceiveMessageCommand({ QueueUrl: deadLetterQueueUrl, MaxNumberOfMessages: QUEUE_BATCH_MAX, VisibilityTimeout: HIDDEN_SECONDS }),
+              new ReceiveMessageCommand({
+                QueueUrl: deadLetterQueueUrl,
+                MaxNumberOfMessages: QUEUE_BATCH_MAX,
+                VisibilityTimeout: HIDDEN_SECONDS,
+              }),
             ),
           );
           return (answer.Messages ?? []).flatMap(({ Body: body, ReceiptHandle: handle }) =>
-            body === undefined || handle === undefined ? [] : [{ deadLetterQueueUrl, queueUrl, body, handle, message: parseMessage(body) }],
+            body === undefined || handle === undefined
+              ? []
+              : [{ deadLetterQueueUrl, queueUrl, body, handle, message: parseMessage(body) }],
           );
         }),
       );
@@ -38,8 +55,14 @@ export function sqsDeadLetters(client: SqsReceiveClient, queues: () => Readonly<
     },
 
     async redrive({ deadLetterQueueUrl, queueUrl, body, handle }) {
-      await calling("SQS SendMessage", () => client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body })));
-      await calling("SQS DeleteMessage", () => client.send(new DeleteMessageCommand({ QueueUrl: deadLetterQueueUrl, ReceiptHandle: handle })));
+      await calling("SQS SendMessage", () =>
+        client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body })),
+      );
+      await calling("SQS DeleteMessage", () =>
+        client.send(
+          new DeleteMessageCommand({ QueueUrl: deadLetterQueueUrl, ReceiptHandle: handle }),
+        ),
+      );
     },
   };
 }
