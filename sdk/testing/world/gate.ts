@@ -28,8 +28,8 @@ export type Gate = <T>(operation: Operation, apply: () => T | Promise<T>) => Pro
 export const openGate: Gate = async (_operation, apply) => apply();
 
 /** The error of the AWS SDK when no answer came in time. */
-export function timeoutError(operation: Operation): Error {
-  const error = new Error(`${operation.call}: the connection timed out`);
+export function timeoutError(call: string): Error {
+  const error = new Error(`${call}: the connection timed out`);
   error.name = "TimeoutError";
   return error;
 }

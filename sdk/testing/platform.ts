@@ -1,0 +1,52 @@
+/** The test platform as tests see it: one interface, whatever runs behind it. */
+import type { Client } from "../client.ts";
+import type { Duration } from "../core/duration.ts";
+import type { Counts, CrashHandle, CrashPoint } from "../core/test-points.ts";
+
+/**
+ * Where a test runs. `memory`: the handlers over fakes of AWS in this process, with a virtual clock.
+ * `embedded`: the local stack, with real processes that really die. `localstack`: a deployed stack.
+ */
+export type TargetName = "memory" | "embedded" | "localstack";
+
+export interface TestPlatformOptions {
+  readonly target: TargetName;
+  /** Path or file URL of the entry module: its exports are the workflows and activities. */
+  readonly entry?: string;
+  /** Workflows by export name; `memory` only, instead of or besides `entry`. */
+  readonly workflows?: Readonly<Record<string, unknown>>;
+  /** Activities by export name; `memory` only. */
+  readonly activities?: Readonly<Record<string, unknown>>;
+  /** Names of activity queues besides "default". */
+  readonly queues?: readonly string[];
+  /** `localstack` only: the API of the deployed stack. Default: `PAWL_API_URL`. */
+  readonly apiUrl?: string;
+  /** Gets every log line of the functions; not on `localstack`. */
+  readonly onLog?: (line: object) => void;
+}
+
+export interface TestPlatform extends AsyncDisposable {
+  readonly target: TargetName;
+  readonly client: Client;
+  /**
+   * Moves the platform's clock forward and resolves when everything that became due has run; a
+   * number is seconds. User bodies that run get a quarter of a second to finish first.
+   *
+   * Without it time stands still on `memory`, except while a request of the client waits (then it
+   * jumps to the next thing that happens) and while a user body runs (then it flows).
+   * @throws PawlError target_unsupported on targets that run in real time
+   */
+  advance(duration: Duration): Promise<void>;
+  /**
+   * Arms one crash point, see {@link CrashPoint}.
+   * @throws PawlError target_unsupported on `localstack`
+   */
+  crash(point: CrashPoint): CrashHandle;
+  /**
+   * What the functions did since the start; `difference(before, after)` tells what happened between.
+   * @throws PawlError target_unsupported on `localstack`
+   */
+  counts(): Counts;
+  /** Ends everything; what was running is abandoned. */
+  close(): Promise<void>;
+}

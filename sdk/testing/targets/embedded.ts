@@ -1,0 +1,34 @@
+/** The target `embedded`: the local stack with instrumented functions, in real processes and time. */
+import { Client } from "../../client.ts";
+import { pawlError } from "../../core/errors.ts";
+import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
+
+export async function startEmbeddedPlatform(
+  options: TestPlatformOptions & { readonly entry: string },
+): Promise<TestPlatform> {
+  // Loaded here: tests on `memory` need neither the bundler nor the emulators.
+  const { startEmbedded } = await import("../../dev/embedded/start.ts");
+  const { entry, queues, onLog } = options;
+  const stack = await startEmbedded({
+    entry,
+    crashPoints: true,
+    ...(queues === undefined ? {} : { queues }),
+    ...(onLog === undefined ? {} : { onLog }),
+  });
+  const close = (): Promise<void> => stack.stop();
+  return {
+    target: "embedded",
+    client: new Client({ baseUrl: stack.apiUrl }),
+    advance: async () => {
+      throw pawlError("target_unsupported", {
+        what: "moving the clock",
+        target: "embedded",
+        instead: "use the target memory, whose clock is virtual",
+      });
+    },
+    crash: (point) => stack.crash(point),
+    counts: () => stack.counts(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
