@@ -1,5 +1,6 @@
 /** What every list of runs must do: order, filters, pages, and cursors that cannot be forged. */
 import { describe, expect, test } from "vitest";
+import { shardOf } from "../../sdk/adapters/dynamodb/layout.ts";
 import type { RunFilter, RunRow, Runs } from "../../sdk/ports/runs.ts";
 import { fresh, type Given, runRow } from "./fixtures.ts";
 
@@ -97,6 +98,67 @@ export function runListContract(given: Given): void {
       expect(await byStatus("cancelled")).toEqual([closed]);
       expect(await byStatus("pending")).toEqual([next]);
       expect((await pages(runs, { namespace, limit: 10 })).flat()).toEqual([next, closed]);
+    });
+
+    test("a run moves from status to status in the lists as it runs and closes", async () => {
+      const { runs } = given().ports;
+      const row = runRow({ namespace: fresh("namespace") });
+      const listed = async () => {
+        const statuses = ["pending", "running", "failed"] as const;
+        const found = await Promise.all(
+          statuses.map((status) => runs.list({ namespace: row.namespace, status, limit: 5 })),
+        );
+        return statuses.filter((_, index) => found[index]?.runs.length === 1);
+      };
+      await runs.create(row);
+      expect(await listed()).toEqual(["pending"]);
+      await runs.markRunning(row, 1, 1);
+      expect(await listed()).toEqual(["running"]);
+      await runs.markClosed(row, { status: "failed", closed_at: 1 });
+      expect(await listed()).toEqual(["failed"]);
+    });
+
+    test("rare matches in a long list come in order, though a page looks at few rows only", async () => {
+      const { runs } = given().ports;
+      const namespace = fresh("namespace");
+      const rows = Array.from({ length: 150 }, (_, index) =>
+        runRow({
+          namespace,
+          started_at: index + 1,
+          workflow_type: index % 13 === 0 ? "rare" : "order",
+          status: "running",
+        }),
+      ).toReversed();
+      await Promise.all(rows.map((row) => runs.create(row)));
+      const rare = rows.filter((row) => row.workflow_type === "rare");
+      const filter = { namespace, status: "running", workflow_type: "rare" } as const;
+      for (const limit of [1, 3])
+        expect((await pages(runs, { ...filter, limit })).flat()).toEqual(rare);
+      const some = await pages(runs, {
+        ...filter,
+        limit: 1,
+        started_after: 30,
+        started_before: 130,
+      });
+      expect(some.flat()).toEqual(
+        rare.filter((row) => row.started_at >= 30 && row.started_at < 130),
+      );
+    });
+
+    test("an old match never comes before a newer one that is still buried in its shard", async () => {
+      const { runs } = given().ports;
+      const namespace = fresh("namespace");
+      const rowIn = (shard: number, started_at: number, workflow_type: string) => {
+        let run_id = fresh("run");
+        while (shardOf(run_id) !== shard) run_id = fresh("run");
+        return runRow({ namespace, run_id, started_at, workflow_type, status: "running" });
+      };
+      const buried = Array.from({ length: 30 }, (_, index) => rowIn(3, 101 + index, "order"));
+      const newer = rowIn(3, 100, "rare");
+      const older = rowIn(5, 50, "rare");
+      await Promise.all([...buried, newer, older].map((row) => runs.create(row)));
+      const filter = { namespace, status: "running", workflow_type: "rare", limit: 1 } as const;
+      expect((await pages(runs, filter)).flat()).toEqual([newer, older]);
     });
 
     test("runs that start while a list is paged do not disturb the pages that follow", async () => {
