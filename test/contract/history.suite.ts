@@ -6,7 +6,7 @@ import { batchAt, EVERY_EVENT, eventOf, fresh, type Given, runKey } from "./fixt
 
 export function historyContract(given: Given): void {
   describe("history", () => {
-    test("of 50 writers that race for one sequence exactly one is appended and stays (A-rows, I1)", async () => {
+    test("of 50 writers that race for one sequence exactly one is appended and stays (I1)", async () => {
       const { history } = given().ports;
       const run = runKey();
       const batches = Array.from({ length: 50 }, () => batchAt(1));

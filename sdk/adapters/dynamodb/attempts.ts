@@ -3,7 +3,7 @@
  * attribute names. A row is claimed once and concluded once; both are conditional writes whose
  * refusal is answered by the row that stands.
  */
-import { invariant } from "../../core/errors.ts";
+import { InfrastructureError, invariant } from "../../core/errors.ts";
 import type { AttemptOutcome } from "../../core/messages.ts";
 import type { AttemptKey, AttemptRow, Attempts } from "../../ports/attempts.ts";
 import { attemptSchema, parsedJson, recordOf } from "../wire.ts";
@@ -41,47 +41,16 @@ export function dynamoAttempts(table: Table, now: () => number): Attempts {
     async claim(row) {
       const written = await putItem(table, attemptItem(row), ABSENT);
       if (written.kind === "written") return { kind: "claimed" };
-      const standing = written.item === undefined ? row : attemptOf(written.item);
+      if (written.item === undefined)
+        throw new InfrastructureError("the attempt went away meanwhile", { maybeApplied: false });
+      const standing = attemptOf(written.item);
       // The owner is fresh per claim: equal, the refusal was our own success (R9).
       const isOwn = standing.owner === row.owner && standing.outcome === undefined;
       return isOwn ? { kind: "claimed" } : { kind: "taken", row: standing };
     },
 
-    async conclude(key, outcome, nonce, owner) {
-      const { namespace, workflow_id, run_id, sequence, attempt } = key;
-      const condition: Condition =
-        owner === undefined
-          ? { expression: NOT_CONCLUDED }
-          : { expression: OWN, values: { if_owner: owner } };
-      const written = await updateItem(table, attemptKey(key), {
-        set: {
-          namespace,
-          workflow_id,
-          run_id,
-          sequence,
-          attempt_number: attempt,
-          ...MODE,
-          outcome: JSON.stringify(outcome),
-          outcome_nonce: nonce,
-          status: STATUS_OF[outcome.kind],
-          closed_at: now(),
-        },
-        // An attempt that nobody has claimed is concluded too: the row then refuses a late claim.
-        setIfAbsent: {
-          activity_type: "",
-          lease_owner: nonce,
-          worker: "",
-          started_at: 0,
-          lease_expires_at: 0,
-        },
-        condition,
-      });
-      if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce) return outcome;
-      const standing = written.item === undefined ? undefined : attemptOf(written.item).outcome;
-      const name = `${run_id}/${sequence}/${attempt}`;
-      invariant(standing !== undefined, `attempt ${name} has another owner and no outcome`);
-      return standing;
-    },
+    conclude: (key, outcome, nonce, owner) =>
+      conclude(table, key, { outcome, nonce, owner, at: now() }),
 
     async heartbeat(key, owner, beat) {
       const written = await updateItem(table, attemptKey(key), {
@@ -118,6 +87,53 @@ export function dynamoAttempts(table: Table, now: () => number): Attempts {
       return items.map(attemptOf);
     },
   };
+}
+
+interface Conclusion {
+  readonly outcome: AttemptOutcome;
+  readonly nonce: string;
+  readonly owner: string | undefined;
+  readonly at: number;
+}
+
+async function conclude(
+  table: Table,
+  key: AttemptKey,
+  { outcome, nonce, owner, at }: Conclusion,
+): Promise<AttemptOutcome> {
+  const { namespace, workflow_id, run_id, sequence, attempt } = key;
+  const condition: Condition =
+    owner === undefined
+      ? { expression: NOT_CONCLUDED }
+      : { expression: OWN, values: { if_owner: owner } };
+  const written = await updateItem(table, attemptKey(key), {
+    set: {
+      namespace,
+      workflow_id,
+      run_id,
+      sequence,
+      attempt_number: attempt,
+      ...MODE,
+      outcome: JSON.stringify(outcome),
+      outcome_nonce: nonce,
+      status: STATUS_OF[outcome.kind],
+      closed_at: at,
+    },
+    // An attempt that nobody has claimed is concluded too: the row then refuses a late claim.
+    setIfAbsent: {
+      activity_type: "",
+      lease_owner: nonce,
+      worker: "",
+      started_at: 0,
+      lease_expires_at: 0,
+    },
+    condition,
+  });
+  if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce) return outcome;
+  const standing = written.item === undefined ? undefined : attemptOf(written.item).outcome;
+  const name = `${run_id}/${sequence}/${attempt}`;
+  invariant(standing !== undefined, `attempt ${name} has another owner and no outcome`);
+  return standing;
 }
 
 const MODE = { execution_mode: "queued", local_activity: false } as const;

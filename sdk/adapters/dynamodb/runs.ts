@@ -112,7 +112,7 @@ export function dynamoRuns(table: Table): Runs {
       );
       return pages
         .flatMap((page) => page.items.map(runOf))
-        .sort((one, other) => (one.check_at ?? 0) - (other.check_at ?? 0))
+        .toSorted((one, other) => (one.check_at ?? 0) - (other.check_at ?? 0))
         .slice(0, limit);
     },
 

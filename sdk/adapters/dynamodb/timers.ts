@@ -35,7 +35,7 @@ export function dynamoTimers(table: Table, telemetry: Telemetry): Timers {
       );
       return shards
         .flat()
-        .sort((one, other) => one.due - other.due)
+        .toSorted((one, other) => one.due - other.due)
         .slice(0, limit);
     },
 

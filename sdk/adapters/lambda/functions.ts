@@ -1,5 +1,5 @@
 /** The workflow-task function, asked synchronously by the API: direct start and queries. */
-import type { InvokeCommand } from "@aws-sdk/client-lambda";
+import type * as Lambda from "@aws-sdk/client-lambda";
 import * as v from "valibot";
 import { ERRORS, type ErrorCode, InfrastructureError } from "../../core/errors.ts";
 import type { DirectAnswer, WorkflowFunction } from "../../ports/functions.ts";
@@ -8,7 +8,7 @@ import { failureSchema, parsedJson, payloadSchema } from "../wire.ts";
 
 /** What the adapter needs of `LambdaClient`; fakes stand here. */
 export interface LambdaInvokeClient {
-  send(command: InvokeCommand): Promise<LambdaOutput>;
+  send(command: Lambda.InvokeCommand): Promise<LambdaOutput>;
 }
 
 /** The parts of the command's output that the adapter reads. */
@@ -17,10 +17,10 @@ export interface LambdaOutput {
   readonly Payload?: Uint8Array | undefined;
 }
 
-let commands: Promise<typeof import("@aws-sdk/client-lambda")> | undefined;
+let commands: Promise<typeof Lambda> | undefined;
 
 /** Lambda's package is loaded with the first invocation: only the API needs it. */
-export function loadLambda(): Promise<typeof import("@aws-sdk/client-lambda")> {
+export function loadLambda(): Promise<typeof Lambda> {
   commands ??= import("@aws-sdk/client-lambda");
   return commands;
 }

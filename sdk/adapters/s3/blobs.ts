@@ -1,12 +1,12 @@
 /** Large payloads in S3: written once under a key of their own, so what is read is never half old. */
-import type { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import type * as S3 from "@aws-sdk/client-s3";
 import { InfrastructureError } from "../../core/errors.ts";
 import type { Blobs } from "../../ports/blobs.ts";
 import { calling, faultName } from "../faults.ts";
 
 /** What the adapter needs of `S3Client`; fakes stand here. */
 export interface S3BlobClient {
-  send(command: PutObjectCommand | GetObjectCommand): Promise<S3Output>;
+  send(command: S3.PutObjectCommand | S3.GetObjectCommand): Promise<S3Output>;
 }
 
 /** The parts of the commands' outputs that the adapter reads. */
@@ -14,10 +14,10 @@ export interface S3Output {
   readonly Body?: { transformToString(encoding?: string): Promise<string> } | undefined;
 }
 
-let commands: Promise<typeof import("@aws-sdk/client-s3")> | undefined;
+let commands: Promise<typeof S3> | undefined;
 
-/** S3's package is loaded with the first blob: most invocations have none and start faster (P-rows). */
-export function loadS3(): Promise<typeof import("@aws-sdk/client-s3")> {
+/** S3's package is loaded with the first blob: most invocations have none and start faster. */
+export function loadS3(): Promise<typeof S3> {
   commands ??= import("@aws-sdk/client-s3");
   return commands;
 }
