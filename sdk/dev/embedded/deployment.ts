@@ -2,6 +2,9 @@
  * What the embedded stack deploys, on one screen: names, limits and event sources, as the CDK
  * construct does it on AWS.
  */
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import * as v from "valibot";
 import { ENV } from "../../../functions/environment.ts";
 import { TABLES, type TableName } from "../../adapters/dynamodb/layout.ts";
 import { pawlError } from "../../core/errors.ts";
@@ -84,11 +87,10 @@ export function deployment(
         batchSizeMax: QUEUE_BATCH_MAX,
         concurrencyMax: 4,
       },
-      // One activity per process: a body that kills its process takes no other attempt with it.
       ...activityQueues.map((queue) => ({
         queue: activityQueue(queue),
         functionName: activityFunction(queue),
-        batchSizeMax: 1,
+        batchSizeMax: QUEUE_BATCH_MAX,
         concurrencyMax: 8,
       })),
     ],
@@ -134,7 +136,7 @@ export function functionEnvironment(
       ),
     ),
     [ENV.workflowFunction]: "workflow-task",
-    [ENV.version]: "embedded",
+    [ENV.version]: packageVersion(),
     ...AWS_ENVIRONMENT,
     AWS_LAMBDA_FUNCTION_NAME: fn.name,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
@@ -182,6 +184,19 @@ const AWS_ENVIRONMENT = {
   // Lambda's clock shows UTC.
   TZ: "UTC",
 };
+
+let version: string | undefined;
+function packageVersion(): string {
+  version ??= readVersion();
+  return version;
+}
+
+// From source and from dist alike: the nearest package.json above this file.
+function readVersion(): string {
+  const file = findPackageJSON(import.meta.url);
+  if (file === undefined) throw new Error("Pawl's package.json is missing");
+  return v.parse(v.object({ version: v.string() }), JSON.parse(readFileSync(file, "utf8"))).version;
+}
 
 function activityFunction(queue: string): string {
   return queue === DEFAULT_ACTIVITY_QUEUE ? "activity-task" : `activity-task-${queue}`;

@@ -8,6 +8,10 @@ import type { FunctionError, InvocationResult } from "./wire.ts";
 
 /** Milliseconds after which a process beyond the warm ones ends when it has nothing to do. */
 const IDLE_MS = 30_000;
+const STOPPED: InvocationResult = {
+  kind: "failed",
+  error: { errorType: "Stack.Stopped", errorMessage: "the stack has been stopped" },
+};
 
 export interface PreparedCode {
   /** Why the code does not load: to be discarded. */
@@ -46,11 +50,11 @@ export class FunctionPool {
   }
 
   async invoke(event: unknown): Promise<InvocationResult> {
+    if (this.#stopped) return STOPPED;
     const process = await this.#take();
     this.#invocations += 1;
     const result = await process.invoke(event);
     this.#giveBack(process);
-    if (!process.alive && !this.#stopped) void this.warmUp();
     return result;
   }
 
@@ -80,6 +84,7 @@ export class FunctionPool {
           if (process !== first && !this.#spare.has(process)) this.#retired.add(process);
         for (const process of this.#idle.splice(0)) process.kill();
         this.#giveBack(first);
+        this.#serveWaiting();
       },
       discard: () => first.kill(),
     };
@@ -95,17 +100,25 @@ export class FunctionPool {
     await Promise.all(exits);
   }
 
-  async #take(): Promise<FunctionProcess> {
+  #take(): Promise<FunctionProcess> {
     for (;;) {
       const process = this.#idle.pop();
       if (process === undefined) break;
       clearTimeout(this.#idleTimers.get(process));
-      if (process.alive) return process;
+      if (process.alive) return Promise.resolve(process);
     }
-    // Processes that are about to end, or not yet in use, are not what new callers wait for.
-    const inUse = this.#all.size - this.#retired.size - this.#spare.size;
-    if (inUse < this.fn.concurrencyMax) return this.#start(this.#code);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#serveWaiting();
+    });
+  }
+
+  /** Starts processes for those who wait, as far as the concurrency allows. */
+  #serveWaiting(): void {
+    // Processes that are about to end, or not yet in use, do not count.
+    const inUse = () => this.#all.size - this.#retired.size - this.#spare.size;
+    while (this.#waiting.length > 0 && inUse() < this.fn.concurrencyMax)
+      this.#waiting.shift()?.(this.#start(this.#code));
   }
 
   #giveBack(process: FunctionProcess): void {
@@ -146,7 +159,8 @@ export class FunctionPool {
     const index = this.#idle.indexOf(process);
     if (index >= 0) this.#idle.splice(index, 1);
     if (this.#stopped) return;
-    const next = this.#waiting.shift();
-    if (next !== undefined) next(this.#start(this.#code));
+    this.#serveWaiting();
+    // Code that ends its process before anything is asked of it would do so for ever.
+    if (process.hasServed) void this.warmUp();
   }
 }

@@ -33,6 +33,7 @@ export class FunctionProcess {
   readonly #events: ProcessEvents;
   #current: { readonly id: string; settle(result: InvocationResult): void } | undefined;
   #ended: string | undefined;
+  #hasServed = false;
   /** Resolves with undefined when the handler is loaded, with the error when it is not. */
   readonly loaded: Promise<FunctionError | undefined>;
   /** Resolves when the process is gone. */
@@ -80,6 +81,11 @@ export class FunctionProcess {
     return this.#current !== undefined;
   }
 
+  /** True when it has been invoked at least once. */
+  get hasServed(): boolean {
+    return this.#hasServed;
+  }
+
   /** Invokes the handler; the process is killed when it has not answered within the function's timeout. */
   async invoke(event: unknown): Promise<InvocationResult> {
     const id = randomUUID();
@@ -93,6 +99,7 @@ export class FunctionProcess {
       this.kill();
       this.#settle({ kind: "failed", error: { errorType: "Sandbox.Timedout", errorMessage } });
     }, timeoutMs);
+    this.#hasServed = true;
     this.#current = { id, settle: resolve };
     this.tell({ kind: "invoke", id, event, context: this.#context(id, timeoutMs) });
     // A process that died before it got the message answers nothing.
@@ -110,6 +117,8 @@ export class FunctionProcess {
 
   /** Kills the process as the platform would: nothing in it gets a chance to clean up. */
   kill(): void {
+    // From here on it is dead for everybody, although its exit is seen only later.
+    this.#ended ??= "SIGKILL";
     this.#child.kill("SIGKILL");
   }
 
