@@ -17,7 +17,13 @@ export const startBody = v.object({
   workflow_type: v.string(),
   workflow_id: v.exactOptional(v.string()),
   input: v.exactOptional(v.unknown()),
-  wait: v.exactOptional(v.pipe(v.number(), v.minValue(0, "must be at least 0 seconds"))),
+  wait: v.exactOptional(
+    v.pipe(
+      v.number(),
+      v.finite("must be a finite number of seconds"),
+      v.minValue(0, "must be at least 0 seconds"),
+    ),
+  ),
   duplicate_policy: v.exactOptional(v.picklist(DUPLICATE_POLICIES)),
   id_reuse_policy: v.exactOptional(v.picklist(ID_REUSE_POLICIES)),
   request_id: v.exactOptional(v.string()),
