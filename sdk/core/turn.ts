@@ -6,7 +6,7 @@
  */
 import { type AttemptEnding, concludeAttempt } from "./attempt.ts";
 import type { ActivityCommand, Command } from "./commands.ts";
-import { activityFields, isCancelled } from "./deliver.ts";
+import { activityFields, deliver, isCancelled } from "./deliver.ts";
 import { PawlError, pawlError } from "./errors.ts";
 import {
   type ActivityStarted,
@@ -23,6 +23,7 @@ import {
   toFailure,
 } from "./failure.ts";
 import { HISTORY_EVENTS_MAX, PENDING_ACTIVITIES_MAX } from "./limits.ts";
+import { type Announcement, eventKey } from "./messages.ts";
 import { encode, type Payload } from "./payload.ts";
 import type { WorkflowInstance } from "./replay.ts";
 import type { ActivityState, RunState } from "./run.ts";
@@ -73,6 +74,24 @@ export class Turn {
     await this.instance.feed(event);
   }
 
+  /**
+   * Records the events that messages announce and that are not in the log yet, in message order.
+   * @param retries due retries only, or everything else: a retry that starts needs no event of its own
+   */
+  async arrive(
+    announcements: readonly Announcement[],
+    retries: "retries" | "others",
+  ): Promise<void> {
+    for (const announces of announcements) {
+      const isRetry = announces.kind === "retry";
+      if (this.state.closed || isRetry !== (retries === "retries")) continue;
+      if (this.state.positionOf(eventKey(announces)) !== undefined) continue;
+      const delivery = deliver(this.state, announces, this.at(), this.runId());
+      if (delivery === "void") continue;
+      for (const event of delivery) await this.push(event);
+    }
+  }
+
   /** Records how attempts that ran here ended, those that are still open in the log. */
   async concludeLocals(endings: readonly LocalEnding[]): Promise<void> {
     for (const { sequence, attempt, ending } of endings) {
@@ -105,7 +124,7 @@ export class Turn {
 
   /** After a cancel request: ends what was scheduled before it, but for local bodies, which end themselves. */
   async cancelOpenActivities(): Promise<void> {
-    for (const activity of [...this.state.openActivities.values()]) {
+    for (const activity of this.state.openActivities.values()) {
       if (!isCancelled(this.state, activity)) continue;
       if (activity.local_activity && activity.phase === "started") continue;
       if (!activity.local_activity)

@@ -127,7 +127,7 @@ export class LocalBodies {
   async takeBeats(): Promise<readonly Beat[]> {
     const now = this.host.now();
     const due: Beat[] = [];
-    for (const beat of [...this.beats.values()]) {
+    for (const beat of this.beats.values()) {
       if (beat.notBefore > now) continue;
       this.beats.delete(beat.sequence);
       due.push({

@@ -95,6 +95,16 @@ export class RunTask {
     return state.terminal === undefined ? undefined : closingOf(state.terminal);
   }
 
+  /** Each may decide messages; "again" asks for a new look at everything. */
+  private readonly checks: readonly (() => Promise<Next | undefined>)[] = [
+    () => this.rearmEarly(),
+    () => this.dropSettled(),
+    () => this.deliverUnderLease(),
+    () => this.appendSelfContained(),
+    () => this.dropVoid(),
+    () => this.dropInert(),
+  ];
+
   private get state(): RunState {
     return this.run.state;
   }
@@ -103,15 +113,8 @@ export class RunTask {
   private async step(): Promise<Next> {
     if (this.state.closed) return await this.finishClosed();
     if (!this.driver.ownsTurn()) {
-      for (const check of [
-        this.rearmEarly,
-        this.dropSettled,
-        this.deliverUnderLease,
-        this.appendSelfContained,
-        this.dropVoid,
-        this.dropInert,
-      ]) {
-        const next = await check.call(this);
+      for (const check of this.checks) {
+        const next = await check();
         if (this.active.length === 0) return "done";
         if (next === "again") return "again";
       }
@@ -121,7 +124,7 @@ export class RunTask {
 
   /** A wake-up that comes too early by this clock is armed again: sent first, then deleted (R4). */
   private async rearmEarly(): Promise<Next | undefined> {
-    for (const item of [...this.active]) {
+    for (const item of this.active) {
       const { announces } = item.message;
       if (
         !("due" in announces) ||
@@ -137,7 +140,7 @@ export class RunTask {
 
   /** R2, R3: a settled event's open dispatches are sent again, then its message may go. */
   private async dropSettled(): Promise<Next | undefined> {
-    for (const item of [...this.active]) {
+    for (const item of this.active) {
       const position = this.positionOf(item);
       if (position === undefined) continue;
       const turn = this.state.turnThatConsumed(position.batch);
@@ -161,7 +164,7 @@ export class RunTask {
     if (appended === "lost") return "again";
     if (appended === undefined && !this.run.fresh) return await this.lookAgain();
     if (this.state.closed) return "again";
-    for (const item of [...this.active]) {
+    for (const item of this.active) {
       const isAlarm = item.message.message_id === lease.alarm;
       if (isAlarm)
         this.decide(item, {
@@ -186,7 +189,7 @@ export class RunTask {
 
   /** R5: what the log answers already opens no turn. */
   private async dropVoid(): Promise<Next | undefined> {
-    for (const item of [...this.active]) {
+    for (const item of this.active) {
       if (this.state.next === 1 || this.delivery(item) !== "void") continue;
       if (!this.run.fresh) return await this.lookAgain();
       await this.remove(item);
@@ -229,7 +232,7 @@ export class RunTask {
         await this.removeAll();
         return "done";
       case "handed_over":
-        for (const item of [...this.active]) {
+        for (const item of this.active) {
           if (item.message.message_id === outcome.alarm)
             this.decide(item, { kind: "defer", ms: 0 });
           else await this.remove(item);
@@ -320,7 +323,7 @@ export class RunTask {
   }
 
   private async removeAll(): Promise<void> {
-    for (const item of [...this.active]) await this.remove(item);
+    for (const item of this.active) await this.remove(item);
   }
 
   private decide(item: TaskItem, verdict: Verdict): void {

@@ -5,7 +5,7 @@
  * Nothing leaves before the batch that announces it is committed; the lease is carried by every
  * batch but the last (design section 1, protocol R5, R6, R9, R14).
  */
-import { activityFields, deliver, isCancelled } from "../core/deliver.ts";
+import { activityFields, isCancelled } from "../core/deliver.ts";
 import { openDispatches } from "../core/dispatch.ts";
 import { pawlError } from "../core/errors.ts";
 import type { Batch, Lease, WorkflowStarted } from "../core/events.ts";
@@ -17,7 +17,6 @@ import {
   LOCAL_BODIES_MAX,
   TAIL_POLL_MS,
 } from "../core/limits.ts";
-import { eventKey } from "../core/messages.ts";
 import type { WorkflowInstance } from "../core/replay.ts";
 import type { ActivityState } from "../core/run.ts";
 import { type LocalStart, Turn } from "../core/turn.ts";
@@ -114,7 +113,9 @@ export class TurnDriver {
       now: () => this.ports.host.now(),
       keep: (json, bytes) => this.keep(json, bytes),
     });
-    if (opening) await this.draftArrivals(draft, items, started);
+    const arrivals = opening ? items.map((item) => item.message.announces) : [];
+    if (state.next === 1) await draft.push(await started());
+    await draft.arrive(arrivals, "others");
     if (!state.closed) await this.decide(draft);
     this.refuseForeignPromise(instance);
     const until = this.leaseUntil();
@@ -126,7 +127,8 @@ export class TurnDriver {
       leaseUntil: until,
       deadline: (activity) => this.deadlineOf(activity).at,
     });
-    if (opening) await this.draftWaitingRetries(draft, items);
+    // A due retry that finds no free place is recorded, so that its message may go (R7).
+    await draft.arrive(arrivals, "retries");
     const handOver =
       !state.closed &&
       places === 0 &&
@@ -144,38 +146,6 @@ export class TurnDriver {
     if (this.run.state.cancelRequestedAt !== undefined) await draft.cancelOpenActivities();
     await draft.recordCommands(LOCAL_BODIES_MAX);
     await draft.closeIfEnded();
-  }
-
-  private async draftArrivals(
-    draft: Turn,
-    items: readonly TaskItem[],
-    started: () => Promise<WorkflowStarted>,
-  ): Promise<void> {
-    const { state } = this.run;
-    if (state.next === 1) await draft.push(await started());
-    for (const { message } of items) {
-      if (state.closed || state.positionOf(eventKey(message.announces)) !== undefined) continue;
-      // A due retry is recorded by the start of its attempt.
-      if (message.announces.kind === "retry") continue;
-      const delivery = deliver(state, message.announces, draft.at(), this.run.key.run_id);
-      if (delivery === "void") continue;
-      for (const event of delivery) await draft.push(event);
-    }
-  }
-
-  /** A due retry that finds no free place is recorded, so that its message may go (R7). */
-  private async draftWaitingRetries(draft: Turn, items: readonly TaskItem[]): Promise<void> {
-    const { state } = this.run;
-    for (const { message } of items) {
-      if (
-        message.announces.kind !== "retry" ||
-        state.closed ||
-        state.positionOf(eventKey(message.announces)) !== undefined
-      )
-        continue;
-      const delivery = deliver(state, message.announces, draft.at(), this.run.key.run_id);
-      if (delivery !== "void") for (const event of delivery) await draft.push(event);
-    }
   }
 
   private async draftBeats(draft: Turn, until: number): Promise<readonly Beat[]> {

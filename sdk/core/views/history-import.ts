@@ -3,8 +3,8 @@
  * what came from outside, so every field is looked at before it is believed.
  */
 import type { EventView } from "../api.ts";
-import { PawlError, pawlError } from "../errors.ts";
-import type { HistoryEvent } from "../events.ts";
+import { type PawlError, pawlError } from "../errors.ts";
+import type { HistoryEvent, RetryReason, TimeoutKind } from "../events.ts";
 import type { Failure } from "../failure.ts";
 import type { Payload } from "../payload.ts";
 
@@ -15,7 +15,17 @@ export function importEvents(views: readonly EventView[]): readonly HistoryEvent
   return views.map(importEvent);
 }
 
-function importEvent({ type, recorded_at: recordedAt, payload }: EventView): HistoryEvent {
+function importEvent(view: EventView): HistoryEvent {
+  const event = importRunEvent(view) ?? importActivityEvent(view);
+  if (event !== undefined) return event;
+  throw pawlError("schema_unknown", { what: `an event of type ${view.type}` });
+}
+
+function importRunEvent({
+  type,
+  recorded_at: recordedAt,
+  payload,
+}: EventView): HistoryEvent | undefined {
   const at = Date.parse(recordedAt);
   switch (type) {
     case "WorkflowStarted":
@@ -63,6 +73,18 @@ function importEvent({ type, recorded_at: recordedAt, payload }: EventView): His
         return { type, at, sequence, failure: failure(payload) };
       return { type, at, sequence, result: value(payload["result"]) };
     }
+    default:
+      return undefined;
+  }
+}
+
+function importActivityEvent({
+  type,
+  recorded_at: recordedAt,
+  payload,
+}: EventView): HistoryEvent | undefined {
+  const at = Date.parse(recordedAt);
+  switch (type) {
     case "ActivityScheduled":
       return {
         type,
@@ -88,12 +110,7 @@ function importEvent({ type, recorded_at: recordedAt, payload }: EventView): His
         type,
         at,
         ...attempt(payload),
-        retry_reason:
-          payload["retry_reason"] === "cold_replay"
-            ? "cold_replay"
-            : payload["retry_reason"] === "timeout"
-              ? "timeout"
-              : "failure",
+        retry_reason: retryReason(payload["retry_reason"]),
         retry_available_at: Date.parse(text(payload, "retry_available_at")),
         retry_backoff_ms: number(payload, "retry_backoff_seconds") * 1_000,
       };
@@ -109,8 +126,13 @@ function importEvent({ type, recorded_at: recordedAt, payload }: EventView): His
         failure: failure(payload),
         timeout_kind: timeoutKind(payload["timeout_kind"]),
       };
+    default:
+      return undefined;
   }
-  throw pawlError("schema_unknown", { what: `an event of type ${String(type)}` });
+}
+
+function retryReason(reason: unknown): RetryReason {
+  return reason === "cold_replay" || reason === "timeout" ? reason : "failure";
 }
 
 function activity(payload: Fields) {
@@ -127,9 +149,7 @@ function attempt(payload: Fields) {
   return { ...activity(payload), attempt_number: number(payload, "attempt_number") };
 }
 
-function timeoutKind(
-  kind: unknown,
-): "start_to_close" | "schedule_to_close" | "schedule_to_start" | "heartbeat" {
+function timeoutKind(kind: unknown): TimeoutKind {
   return kind === "schedule_to_close" || kind === "schedule_to_start" || kind === "heartbeat"
     ? kind
     : "start_to_close";
