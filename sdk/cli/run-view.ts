@@ -25,7 +25,7 @@ export function runView(run: RunDetail, look: Look): readonly string[] {
     ...header(run, look),
     ...activityTable(run, look),
     ...waiting(run, look),
-    ...outcome(run.outcome, look),
+    ...ending(run.outcome, look),
   ];
 }
 
@@ -36,7 +36,7 @@ function header(run: RunDetail, look: Look): readonly string[] {
   const times = [
     timeText(run.started_at, look.nowMs, look.timeFormat),
     run.closed_at === null ? `open for ${took}` : `took ${took}`,
-    `${run.history_length} events`,
+    run.history_length === 1 ? "1 event" : `${run.history_length} events`,
   ];
   const title = `${colors.bold(plain(run.workflow_id))}  ${plain(run.workflow_type)}`;
   const asked = run.cancel_requested && run.closed_at === null ? "  (asked to cancel)" : "";
@@ -161,7 +161,7 @@ function openActivity(activity: ActivityView, look: Look): string {
 }
 
 /** How a closed run ended; nothing for an open one. */
-export function outcome(outcome: Outcome | null, look: Look): readonly string[] {
+function ending(outcome: Outcome | null, look: Look): readonly string[] {
   if (outcome === null) return [];
   const width = look.columns - LABEL_WIDTH;
   switch (outcome.status) {

@@ -7,9 +7,8 @@ export function durationText(durationMs: number): string {
   if (ms < 1_000) return `${ms}ms`;
   if (ms < 60_000) return `${trimZeros((ms / 1_000).toFixed(ms < 10_000 ? 2 : 1))}s`;
   const seconds = Math.floor(ms / 1_000);
-  if (seconds < 3_600) return twoUnits(seconds, 60, "m", "s", 1);
-  if (seconds < 86_400) return twoUnits(seconds, 3_600, "h", "m", 60);
-  return twoUnits(seconds, 86_400, "d", "h", 3_600);
+  if (seconds < 3_600) return twoUnits(seconds, MINUTE, SECOND);
+  return seconds < 86_400 ? twoUnits(seconds, HOUR, MINUTE) : twoUnits(seconds, DAY, HOUR);
 }
 
 /** `12s ago`, `in 4m`, or the ISO text, as the user asked for. */
@@ -25,16 +24,19 @@ function wholeSeconds(durationMs: number): number {
   return Math.floor(Math.abs(durationMs) / 1_000) * 1_000;
 }
 
-function twoUnits(
-  seconds: number,
-  bigSeconds: number,
-  big: string,
-  small: string,
-  smallSeconds: number,
-): string {
-  const rest = Math.floor((seconds % bigSeconds) / smallSeconds);
-  const whole = `${Math.floor(seconds / bigSeconds)}${big}`;
-  return rest === 0 ? whole : `${whole} ${rest}${small}`;
+interface Unit {
+  readonly name: string;
+  readonly seconds: number;
+}
+const SECOND: Unit = { name: "s", seconds: 1 };
+const MINUTE: Unit = { name: "m", seconds: 60 };
+const HOUR: Unit = { name: "h", seconds: 3_600 };
+const DAY: Unit = { name: "d", seconds: 86_400 };
+
+function twoUnits(seconds: number, big: Unit, small: Unit): string {
+  const whole = `${Math.floor(seconds / big.seconds)}${big.name}`;
+  const rest = Math.floor((seconds % big.seconds) / small.seconds);
+  return rest === 0 ? whole : `${whole} ${rest}${small.name}`;
 }
 
 function trimZeros(number: string): string {

@@ -28,9 +28,9 @@ export function sigV4Signer(options: SigV4Options = {}): Sign {
     signers ??= loadSigner(options);
     const region = options.region ?? regionOf(request.url.hostname);
     const signer = (await signers)(region);
-    const signed = await signer.sign(signable(request), {
-      ...(options.signingDate === undefined ? {} : { signingDate: options.signingDate }),
-    });
+    const { signingDate } = options;
+    const date = signingDate === undefined ? {} : { signingDate };
+    const signed = await signer.sign(signable(request), date);
     return signed.headers;
   };
 }

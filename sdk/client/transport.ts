@@ -111,7 +111,7 @@ export class Transport {
     // fetch sets the host itself and refuses to be told; it is in the signature all the same.
     const { host: _host, ...headers } = signed;
     let response: Response;
-    let text: string;
+    let body: string;
     try {
       response = await this.#options.fetch(request.url.href, {
         method: request.method,
@@ -119,12 +119,12 @@ export class Transport {
         ...(request.body === undefined ? {} : { body: request.body }),
         signal: AbortSignal.timeout(ATTEMPT_MS_MAX),
       });
-      text = await response.text();
+      body = await response.text();
     } catch (cause) {
       const error = new ConnectionError(this.#options.baseUrl, cause);
       return { ok: false, repeatable: true, error };
     }
-    return readAnswer(response, text, this.#options.baseUrl);
+    return readAnswer(response, body, this.#options.baseUrl);
   }
 }
 
@@ -136,8 +136,8 @@ type Attempt =
       readonly error: ApiError | ConnectionError;
     };
 
-function readAnswer(response: Response, text: string, baseUrl: string): Attempt {
-  const json = parse(text);
+function readAnswer(response: Response, body: string, baseUrl: string): Attempt {
+  const json = parse(body);
   if (response.ok && json !== undefined) return { ok: true, json };
   const error = apiError(response, json, baseUrl);
   // A 429 with a code of Pawl's is a limit of the run; without one the gateway throttles.
@@ -187,9 +187,9 @@ function urlOf(baseUrl: string, call: Call): URL {
   return url;
 }
 
-function parse(text: string): unknown {
+function parse(body: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(body);
   } catch {
     return undefined;
   }

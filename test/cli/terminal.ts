@@ -20,6 +20,10 @@ export interface Setting {
   readonly stacks?: Partial<Stacks>;
   /** Ctrl-C after so many pauses. */
   readonly interruptAfter?: number;
+  /** Ctrl-C whenever the test wants it. */
+  readonly interrupted?: AbortSignal;
+  /** Gets standard error as it is written. */
+  readonly onNote?: (text: string) => void;
 }
 
 export interface Outcome {
@@ -36,6 +40,7 @@ export async function pawl(line: readonly string[], setting: Setting = {}): Prom
   const output = (name: "stdout" | "stderr") => ({
     write: (text: string) => {
       written[name] += text;
+      if (name === "stderr") setting.onNote?.(text);
     },
     isTerminal: setting.isTerminal ?? false,
     columns: setting.columns ?? 100,
@@ -54,7 +59,7 @@ export async function pawl(line: readonly string[], setting: Setting = {}): Prom
         if (api.slept.length === setting.interruptAfter) interrupt.abort();
       },
     },
-    interrupted: interrupt.signal,
+    interrupted: setting.interrupted ?? interrupt.signal,
   };
   const exitCode = await run(line, io, { ...noStacks, ...setting.stacks });
   return { exitCode, ...written, api };

@@ -59,7 +59,7 @@ export async function dev(
     await interrupted;
   } finally {
     rmSync(stateFile, { force: true });
-    reloading?.stop();
+    await reloading?.stop();
     await stack.stop();
   }
   session.note("stopped; the state is kept: pawl dev goes on with it");
@@ -103,29 +103,32 @@ function reloadOnChange(
   session: Session,
   stacks: Stacks,
   stack: DevStack,
-): { readonly stop: () => void } {
+): { readonly stop: () => Promise<void> } {
   let stopped = false;
-  let running = false;
-  let again = false;
+  let changed = false;
+  let reloading: Promise<void> | undefined;
   let endWatching = stacks.watchFiles(stack.inputs(), onChange);
   function onChange(): void {
-    again = true;
-    if (!running) void reloadAll();
+    changed = true;
+    reloading ??= Promise.resolve()
+      .then(reloadAll)
+      .finally(() => {
+        reloading = undefined;
+      });
   }
   async function reloadAll(): Promise<void> {
-    running = true;
-    while (again && !stopped) {
-      again = false;
+    while (changed && !stopped) {
+      changed = false;
       await reload(session, stack);
+      endWatching();
+      // The new code may have files in other folders.
+      endWatching = stacks.watchFiles(stack.inputs(), onChange);
     }
-    running = false;
-    if (stopped) return;
-    endWatching();
-    endWatching = stacks.watchFiles(stack.inputs(), onChange);
   }
   return {
-    stop: () => {
+    stop: async () => {
       stopped = true;
+      await reloading;
       endWatching();
     },
   };
@@ -183,8 +186,8 @@ function writeState(file: string, state: DevState): void {
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  const aborted = Promise.withResolvers<void>();
+  if (signal.aborted) aborted.resolve();
+  signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+  return aborted.promise;
 }
