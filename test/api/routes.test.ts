@@ -1,92 +1,39 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createApiHandler } from "../../functions/api.ts";
-import { exceedsDepth } from "../../functions/routes/request.ts";
 import type { ErrorResponse } from "../../sdk/core/api.ts";
 import { inboundBatch } from "../../sdk/core/batch.ts";
 import { ERRORS } from "../../sdk/core/errors.ts";
-import { REQUEST_BYTES_MAX } from "../../sdk/core/limits.ts";
-import { ApiWorld, NOW, unanswered } from "../operations/world.ts";
-import { CONTEXT, gatewayEvent, type Requested } from "./gateway-event.ts";
+import { NOW, unanswered } from "../operations/world.ts";
+import { type ApiCaller, apiCaller, refusal } from "./caller.ts";
+import { CONTEXT, gatewayEvent } from "./gateway-event.ts";
 
-let world: ApiWorld;
+let api: ApiCaller;
 beforeEach(() => {
-  world = new ApiWorld();
+  api = apiCaller();
 });
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly text: string;
-  readonly body: AnswerBody;
-}
-
-/** What the tests read of the bodies; each knows which one its route answers. */
-interface AnswerBody extends Readonly<Record<string, unknown>> {
-  readonly code: string;
-  readonly workflow_id: string;
-  readonly run_id: string;
-  readonly workflows: readonly unknown[];
-  readonly signals: readonly unknown[];
-  readonly history_events: readonly unknown[];
-  readonly platform_protocol_specs: {
-    readonly specs: {
-      readonly local_activity_runtime: { readonly spec_url: string; readonly spec_id: string };
-    };
-  };
-}
-
-async function call(method: string, path: string, request: Requested = {}): Promise<Answer> {
-  const handler = createApiHandler(world.ports);
-  const answer = await handler(gatewayEvent(method, path, request), CONTEXT);
-  return {
-    status: answer.statusCode,
-    headers: answer.headers ?? {},
-    text: answer.body,
-    body: JSON.parse(answer.body),
-  };
-}
-
-async function startOrder(workflow_id: string): Promise<string> {
-  const { body } = await call("POST", "/api/workflows", {
-    body: { workflow_type: "order", workflow_id },
-  });
-  return body.run_id;
-}
-
-function refusal(code: keyof typeof ERRORS, reason: string) {
-  return {
-    status: ERRORS[code].status,
-    body: {
-      code,
-      message: expect.stringContaining(reason),
-      hint: expect.any(String),
-      request_id: "request-7",
-    },
-  };
-}
 
 describe("statuses", () => {
   test("a start is 201, its repeat as well, a found run 200, an open run after a wait 202", async () => {
     const body = { workflow_type: "order", workflow_id: "o-1", request_id: "r" };
-    const first = await call("POST", "/api/workflows", { body });
+    const first = await api.call("POST", "/api/workflows", { body });
     expect(first).toMatchObject({ status: 201, body: { started: true, workflow_id: "o-1" } });
-    expect(await call("POST", "/api/workflows", { body })).toMatchObject({
+    expect(await api.call("POST", "/api/workflows", { body })).toMatchObject({
       status: 201,
       body: first.body,
     });
     const other = { ...body, request_id: "q", duplicate_policy: "return_existing_active" };
-    expect(await call("POST", "/api/workflows", { body: other })).toMatchObject({
+    expect(await api.call("POST", "/api/workflows", { body: other })).toMatchObject({
       status: 200,
       body: { started: false },
     });
-    expect(await call("POST", "/api/workflows", { body: { ...body, wait: 1 } })).toMatchObject({
+    expect(await api.call("POST", "/api/workflows", { body: { ...body, wait: 1 } })).toMatchObject({
       status: 202,
     });
   });
 
   test("a start that closes within its wait is 200 with the outcome", async () => {
-    world.answer = async (request) =>
+    api.world.answer = async (request) =>
       request.kind === "types"
         ? { kind: "types", workflow_types: ["order"], activity_types: [] }
         : {
@@ -94,31 +41,33 @@ describe("statuses", () => {
             closing: { status: "completed", closed_at: NOW, output: { json: "1" } },
           };
     expect(
-      await call("POST", "/api/workflows", { body: { workflow_type: "order", wait: 5 } }),
+      await api.call("POST", "/api/workflows", { body: { workflow_type: "order", wait: 5 } }),
     ).toMatchObject({ status: 200, body: { outcome: { status: "completed", result: 1 } } });
   });
 
   test("a result is 202 while the run is open and 200 once it is closed", async () => {
-    const run_id = await startOrder("o-1");
-    expect(await call("GET", "/api/workflows/o-1/result")).toMatchObject({
+    const run_id = await api.startOrder("o-1");
+    expect(await api.call("GET", "/api/workflows/o-1/result")).toMatchObject({
       status: 202,
       body: { status: "pending", run_id },
     });
-    await call("POST", "/api/workflows/o-1/terminate", { body: { reason: "r" } });
-    expect(await call("GET", "/api/workflows/o-1/result", { query: { wait: "0" } })).toMatchObject({
+    await api.call("POST", "/api/workflows/o-1/terminate", { body: { reason: "r" } });
+    expect(
+      await api.call("GET", "/api/workflows/o-1/result", { query: { wait: "0" } }),
+    ).toMatchObject({
       status: 200,
       body: { outcome: { status: "terminated", reason: "r" } },
     });
   });
 
   test("every answer is JSON that nobody keeps", async () => {
-    const { headers } = await call("GET", "/api/health");
+    const { headers } = await api.call("GET", "/api/health");
     expect(headers).toMatchObject({
       "content-type": "application/json",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
     });
-    expect((await call("GET", "/api/nothing")).headers).toMatchObject({
+    expect((await api.call("GET", "/api/nothing")).headers).toMatchObject({
       "content-type": "application/json",
     });
   });
@@ -128,34 +77,38 @@ describe("routes", () => {
   test.each(["/api/workflows/o-1", "/api/workflows/o-1/runs/RUN"])(
     "%s serves every verb of a run",
     async (prefix) => {
-      const path = prefix.replace("RUN", await startOrder("o-1"));
-      expect((await call("GET", path)).status).toBe(200);
-      expect((await call("POST", `${path}/signal/paid`, { body: { args: [1] } })).status).toBe(202);
-      expect((await call("POST", `${path}/cancel`)).status).toBe(202);
-      expect((await call("GET", `${path}/history`, { query: { limit: "2" } })).body).toMatchObject({
+      const path = prefix.replace("RUN", await api.startOrder("o-1"));
+      expect((await api.call("GET", path)).status).toBe(200);
+      expect((await api.call("POST", `${path}/signal/paid`, { body: { args: [1] } })).status).toBe(
+        202,
+      );
+      expect((await api.call("POST", `${path}/cancel`)).status).toBe(202);
+      expect(
+        (await api.call("GET", `${path}/history`, { query: { limit: "2" } })).body,
+      ).toMatchObject({
         next_after: 2,
         events: [{ type: "WorkflowStarted" }, { type: "SignalReceived" }],
       });
-      expect((await call("GET", `${path}/history/export`)).body.history_events).toHaveLength(3);
-      world.answer = async () => ({ kind: "query", result: { json: "4" } });
-      expect((await call("POST", `${path}/query/total`)).body).toEqual({ result: 4 });
-      expect((await call("POST", `${path}/terminate`)).status).toBe(202);
-      expect((await call("GET", `${path}/result`)).status).toBe(200);
+      expect((await api.call("GET", `${path}/history/export`)).body.history_events).toHaveLength(3);
+      api.world.answer = async () => ({ kind: "query", result: { json: "4" } });
+      expect((await api.call("POST", `${path}/query/total`)).body).toEqual({ result: 4 });
+      expect((await api.call("POST", `${path}/terminate`)).status).toBe(202);
+      expect((await api.call("GET", `${path}/result`)).status).toBe(200);
     },
   );
 
   test("cluster info, the published schema and health are served (T-01, T-03, A-11)", async () => {
-    const info = await call("GET", "/api/cluster/info");
+    const info = await api.call("GET", "/api/cluster/info");
     expect(info.body).toMatchObject({ version: "1.2.3", default_namespace: "shop" });
     const { spec_url, spec_id } = info.body.platform_protocol_specs.specs.local_activity_runtime;
-    expect(await call("GET", spec_url)).toMatchObject({ status: 200, body: { $id: spec_id } });
-    expect((await call("GET", "/api/health")).body).toEqual({ status: "ok" });
+    expect(await api.call("GET", spec_url)).toMatchObject({ status: 200, body: { $id: spec_id } });
+    expect((await api.call("GET", "/api/health")).body).toEqual({ status: "ok" });
   });
 
   test.each(["/prod/api/workflows", "/v1/api/workflows", "/api/api/workflows"])(
     "the stage or base path before the route is left out: %s",
     async (path) => {
-      expect((await call("GET", path)).body).toEqual({ workflows: [], next_cursor: null });
+      expect((await api.call("GET", path)).body).toEqual({ workflows: [], next_cursor: null });
     },
   );
 
@@ -166,7 +119,7 @@ describe("routes", () => {
     ["GET", "/api/workflows/o-1/signal/paid"],
     ["POST", "/api/workflows/o-1/runs/r/nothing"],
   ])("%s %s is a named error", async (method, path) => {
-    expect(await call(method, path)).toMatchObject(refusal("route_not_found", method));
+    expect(await api.call(method, path)).toMatchObject(refusal("route_not_found", method));
   });
 });
 
@@ -184,11 +137,11 @@ describe("ids in paths (L6)", () => {
     "constructor",
   ])("the id %j is one path part and comes back unchanged", async (id) => {
     const part = encodeURIComponent(id);
-    await startOrder(id);
-    expect((await call("GET", `/api/workflows/${part}`)).body.workflow_id).toBe(id);
-    const sent = await call("POST", `/api/workflows/${part}/signal/${part}`, {});
+    await api.startOrder(id);
+    expect((await api.call("GET", `/api/workflows/${part}`)).body.workflow_id).toBe(id);
+    const sent = await api.call("POST", `/api/workflows/${part}/signal/${part}`, {});
     expect(sent).toMatchObject({ status: 202, body: { workflow_id: id } });
-    const { body } = await call("GET", `/api/workflows/${part}`);
+    const { body } = await api.call("GET", `/api/workflows/${part}`);
     expect(body.signals).toMatchObject([{ signal_name: id }]);
   });
 
@@ -197,10 +150,10 @@ describe("ids in paths (L6)", () => {
       fc.asyncProperty(
         fc.uniqueArray(fc.stringMatching(/^[%#/?&a2F3.]{3,6}$/), { minLength: 2, maxLength: 2 }),
         async (ids) => {
-          world = new ApiWorld();
-          const runs = await Promise.all(ids.map(startOrder));
+          api = apiCaller();
+          const runs = await Promise.all(ids.map((id) => api.startOrder(id)));
           for (const [index, id] of ids.entries()) {
-            const { body } = await call("GET", `/api/workflows/${encodeURIComponent(id)}`);
+            const { body } = await api.call("GET", `/api/workflows/${encodeURIComponent(id)}`);
             expect(body).toMatchObject({ workflow_id: id, run_id: runs[index] });
           }
         },
@@ -212,203 +165,62 @@ describe("ids in paths (L6)", () => {
   test.each(["%00", "__x", "a%0Ab", "x".repeat(257)])(
     "the id %s is refused by name",
     async (id) => {
-      expect(await call("GET", `/api/workflows/${id}`)).toMatchObject(refusal("invalid_id", "id"));
+      expect(await api.call("GET", `/api/workflows/${id}`)).toMatchObject(
+        refusal("invalid_id", "id"),
+      );
     },
   );
 });
 
-describe("bodies", () => {
-  test.each([
-    ["{", "invalid_json", "cannot be parsed"],
-    ["nonsense-with-a-secret", "invalid_json", "cannot be parsed"],
-    ["[]", "invalid_request", "not a JSON object"],
-    ["null", "invalid_request", "not a JSON object"],
-    ['"text"', "invalid_request", "not a JSON object"],
-    ["", "invalid_request", "workflow_type is missing"],
-    ["{}", "invalid_request", "workflow_type is missing"],
-    ['{"workflow_type":5}', "invalid_request", "workflow_type must be string"],
-    ['{"workflow_type":"order","wait":"5"}', "invalid_request", "wait must be number"],
-    ['{"workflow_type":"order","wait":-1}', "invalid_request", "wait must be at least 0"],
-    ['{"workflow_type":"order","wait":1e999}', "invalid_request", "wait"],
-    ['{"workflow_type":"order","duplicate_policy":"x"}', "invalid_request", "duplicate_policy"],
-    ['{"workflow_type":"order","workflow_id":null}', "invalid_request", "workflow_id must be"],
-    ['{"workflow_type":"order","inputs":1}', "invalid_request", 'field \\"inputs\\" is unknown'],
-    ['{"workflow_type":"order","__proto__":{}}', "invalid_request", '\\"__proto__\\" is unknown'],
-    ['{"workflow_type":"order","toString":1}', "invalid_request", '\\"toString\\" is unknown'],
-  ] as const)("%s is refused as %s: %s", async (body, code, reason) => {
-    const answer = await call("POST", "/api/workflows", { body });
-    expect(answer.status).toBe(ERRORS[code].status);
-    expect(answer.body.code).toBe(code);
-    expect(answer.text).toContain(reason);
-    expect(answer.text).not.toContain("secret");
-    expect(world.calls).toEqual([]);
-  });
-
-  test("a body above the limit is refused before it is parsed (L13)", async () => {
-    const answer = await call("POST", "/api/workflows", {
-      body: "[".repeat(REQUEST_BYTES_MAX + 1),
-    });
-    expect(answer).toMatchObject(refusal("request_too_large", String(REQUEST_BYTES_MAX + 1)));
-  });
-
-  test("a nesting bomb is refused by one pass over its text", async () => {
-    const bomb = `{"workflow_type":"order","input":${"[".repeat(1_000_000)}`;
-    expect(await call("POST", "/api/workflows", { body: bomb })).toMatchObject(
-      refusal("payload_too_deep", "128"),
-    );
-  });
-
-  test("an input of 128 levels is taken, one of 129 is refused", async () => {
-    const nested = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`;
-    const body = (levels: number) => `{"workflow_type":"order","input":${nested(levels)}}`;
-    expect((await call("POST", "/api/workflows", { body: body(128) })).status).toBe(201);
-    expect(await call("POST", "/api/workflows", { body: body(129) })).toMatchObject(
-      refusal("payload_too_deep", "128"),
-    );
-  });
-
-  test("brackets inside of strings do not count as nesting", () => {
-    fc.assert(
-      fc.property(fc.json({ maxDepth: 6 }), (json) => {
-        const depth = (value: unknown): number =>
-          typeof value === "object" && value !== null
-            ? 1 + Math.max(0, ...Object.values(value).map(depth))
-            : 0;
-        const actual = depth(JSON.parse(json));
-        expect(exceedsDepth(json, actual)).toBe(false);
-        if (actual > 0) expect(exceedsDepth(json, actual - 1)).toBe(true);
-      }),
-    );
-  });
-
-  test("keys such as __proto__ are data and reach the run unchanged (L7)", async () => {
-    const input = '{"__proto__":{"admin":true},"constructor":1,"prototype":[2]}';
-    await call("POST", "/api/workflows", {
-      body: `{"workflow_type":"order","workflow_id":"o-1","input":${input}}`,
-    });
-    const { text } = await call("GET", "/api/workflows/o-1");
-    expect(text).toContain(`"input":${input}`);
-    expect(Reflect.get({}, "admin")).toBeUndefined();
-  });
-
-  test("a body in base64 is decoded, and text that is not UTF-8 is refused", async () => {
-    const encoded = Buffer.from('{"workflow_type":"order"}').toString("base64");
-    const request = { body: encoded, isBase64Encoded: true };
-    expect((await call("POST", "/api/workflows", request)).status).toBe(201);
-    const broken = Buffer.from([0x7b, 0xff, 0x7d]).toString("base64");
-    expect(
-      await call("POST", "/api/workflows", { body: broken, isBase64Encoded: true }),
-    ).toMatchObject(refusal("invalid_json", "UTF-8"));
-  });
-
-  test("a body of GET means nothing, whatever it holds", async () => {
-    expect((await call("GET", "/api/health", { body: "{" })).status).toBe(200);
-  });
-
-  test("no header of the caller changes or breaks an answer", async () => {
-    const headers = {
-      "content-length": "9999999",
-      "transfer-encoding": "chunked",
-      "b\u0000d": "\n",
-    };
-    const body = { workflow_type: "order" };
-    expect((await call("POST", "/api/workflows", { body, headers })).status).toBe(201);
-  });
-});
-
-describe("query parameters", () => {
-  test.each([
-    [{ limit: "0" }, "limit must be a whole number from 1 to 100"],
-    [{ limit: "101" }, "limit must be a whole number"],
-    [{ limit: "1e1" }, "limit must be a whole number"],
-    [{ status: "open" }, "status must be"],
-    [{ started_after: "yesterday" }, "started_after must be a time of ISO 8601"],
-    [{ stauts: "failed" }, "unknown; known are status"],
-    [{ limit: ["1", "2"] }, "given twice"],
-    [{ constructor: "x" }, "unknown"],
-  ])("a list with %o is refused: %s", async (query, reason) => {
-    expect(await call("GET", "/api/workflows", { query })).toMatchObject(
-      refusal("invalid_request", reason),
-    );
-  });
-
-  test("a forged cursor is refused by name (L12)", async () => {
-    expect(await call("GET", "/api/workflows", { query: { cursor: "x" } })).toMatchObject(
-      refusal("invalid_cursor", "cursor"),
-    );
-  });
-
-  test.each([
-    ["/api/workflows/o-1/result", { wait: "-1" }, "wait must be a number of seconds"],
-    ["/api/workflows/o-1/result", { wait: "x" }, "wait must be a number of seconds"],
-    ["/api/workflows/o-1/history", { after: "-1" }, "after must be a whole number"],
-    ["/api/workflows/o-1/history", { limit: "1001" }, "from 1 to 1000"],
-    ["/api/workflows/o-1", { verbose: "1" }, "none is known here"],
-  ])("%s with %o is refused: %s", async (path, query, reason) => {
-    expect(await call("GET", path, { query })).toMatchObject(refusal("invalid_request", reason));
-  });
-
-  test("runs are listed by type and time of start", async () => {
-    await startOrder("o-1");
-    world.now += 60_000;
-    await startOrder("o-2");
-    const since = new Date(NOW + 30_000).toISOString();
-    const query = { started_after: since, workflow_type: "order" };
-    expect((await call("GET", "/api/workflows", { query })).body.workflows).toMatchObject([
-      { workflow_id: "o-2" },
-    ]);
-  });
-});
-
 describe("what goes wrong inside", () => {
   test("a store that does not answer is 503 and says that nothing was lost", async () => {
-    world.before = () => {
+    api.world.before = () => {
       throw unanswered();
     };
-    expect(await call("GET", "/api/workflows/o-1")).toMatchObject(
+    expect(await api.call("GET", "/api/workflows/o-1")).toMatchObject(
       refusal("unavailable", "cannot answer right now"),
     );
-    expect(world.logged).toContainEqual(
+    expect(api.world.logged).toContainEqual(
       expect.objectContaining({ fields: expect.objectContaining({ request_id: "request-7" }) }),
     );
   });
 
   test("a defect is 500 with nothing but the request's id, and the log has its stack only (S8, S10)", async () => {
-    world.before = () => {
+    api.world.before = () => {
       throw new Error("the table workflow_runs of arn:aws:x holds CANARY");
     };
-    const answer = await call("GET", "/api/workflows/o-1");
+    const answer = await api.call("GET", "/api/workflows/o-1");
     expect(answer).toMatchObject(refusal("internal", "request-7"));
     expect(answer.text).not.toMatch(/CANARY|arn:aws|workflow_runs/);
-    expect(JSON.stringify(world.logged)).not.toContain("CANARY");
-    expect(JSON.stringify(world.logged)).toContain("at ");
+    expect(JSON.stringify(api.world.logged)).not.toContain("CANARY");
+    expect(JSON.stringify(api.world.logged)).toContain("at ");
   });
 
   test("what the workflow-task function reports is answered with its status", async () => {
-    await startOrder("o-1");
+    await api.startOrder("o-1");
     const error = { code: "query_failed", message: "it threw", hint: "h", status: 422 } as const;
-    world.answer = async () => ({ kind: "error", error });
-    expect(await call("POST", "/api/workflows/o-1/query/total")).toMatchObject(
+    api.world.answer = async () => ({ kind: "error", error });
+    expect(await api.call("POST", "/api/workflows/o-1/query/total")).toMatchObject(
       refusal("query_failed", "it threw"),
     );
   });
 
   test("no value of a request stands in a log line (S8)", async () => {
     const body = { workflow_type: "order", workflow_id: "o-1", input: { card: "CANARY" } };
-    await call("POST", "/api/workflows", { body, headers: { authorization: "CANARY" } });
-    await call("POST", "/api/workflows/o-1/signal/paid", { body: { args: ["CANARY"] } });
-    await call("POST", "/api/workflows/o-1/terminate", { body: { reason: "CANARY" } });
-    await call("POST", "/api/workflows/o-1/signal/paid", { body: { args: ["CANARY"] } });
-    await call("POST", "/api/workflows", { body: { ...body, wait: "CANARY" } });
-    expect(JSON.stringify(world.logged)).not.toContain("CANARY");
+    await api.call("POST", "/api/workflows", { body, headers: { authorization: "CANARY" } });
+    await api.call("POST", "/api/workflows/o-1/signal/paid", { body: { args: ["CANARY"] } });
+    await api.call("POST", "/api/workflows/o-1/terminate", { body: { reason: "CANARY" } });
+    await api.call("POST", "/api/workflows/o-1/signal/paid", { body: { args: ["CANARY"] } });
+    await api.call("POST", "/api/workflows", { body: { ...body, wait: "CANARY" } });
+    expect(JSON.stringify(api.world.logged)).not.toContain("CANARY");
   });
 
   test("an answer that Lambda cannot send is a named error with the way out", async () => {
-    const run_id = await startOrder("o-1");
+    const run_id = await api.startOrder("o-1");
     const run = { namespace: "shop", workflow_id: "o-1", run_id };
     // Each quote becomes two bytes when Lambda escapes the body once more.
     const value = JSON.stringify('"'.repeat(900_000));
-    await world.ports.blobs.put("shop/v", value);
+    await api.world.ports.blobs.put("shop/v", value);
     const scheduled = [1, 2].map((sequence) => ({
       type: "ActivityScheduled" as const,
       at: NOW,
@@ -419,8 +231,8 @@ describe("what goes wrong inside", () => {
       arguments: { blob: "shop/v", bytes: 1_400_000 },
       options: {},
     }));
-    await world.append(run, inboundBatch(undefined, scheduled, "n"));
-    expect(await call("GET", "/api/workflows/o-1")).toMatchObject(
+    await api.world.append(run, inboundBatch(undefined, scheduled, "n"));
+    expect(await api.call("GET", "/api/workflows/o-1")).toMatchObject(
       refusal("response_too_large", "bytes"),
     );
   });
@@ -443,9 +255,9 @@ describe("any request", () => {
       "/query/q",
       "/x",
     );
-    await startOrder("o-1");
-    world.answer = async () => ({ kind: "query", result: { json: "1" } });
-    const handler = createApiHandler(world.ports);
+    await api.startOrder("o-1");
+    api.world.answer = async () => ({ kind: "query", result: { json: "1" } });
+    const handler = createApiHandler(api.world.ports);
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom("GET", "POST", "PUT", "HEAD"),

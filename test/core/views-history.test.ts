@@ -75,13 +75,16 @@ describe("events", () => {
     ];
     for (const type of types) {
       const [view] = viewsOf([{ ...EVERY_EVENT[type], ...LOCAL }]);
-      expect(view?.payload, type).toMatchObject({
-        execution_mode: "local",
-        local_activity: true,
-        activity_execution_id: "r/1",
-        activity_type: "price",
-        activity_class: "price",
-        sequence: 1,
+      expect(view).toMatchObject({
+        type,
+        payload: {
+          execution_mode: "local",
+          local_activity: true,
+          activity_execution_id: "r/1",
+          activity_type: "price",
+          activity_class: "price",
+          sequence: 1,
+        },
       });
     }
   });
@@ -150,7 +153,10 @@ describe("events", () => {
         wanted.push(payload);
         return null;
       });
-      expect(payloadsOf(event), event.type).toEqual(expect.arrayContaining(wanted));
+      expect({ type: event.type, payloads: payloadsOf(event) }).toEqual({
+        type: event.type,
+        payloads: expect.arrayContaining(wanted),
+      });
     }
   });
 });

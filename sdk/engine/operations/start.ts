@@ -104,23 +104,23 @@ function checkStart(ports: Ports, request: StartRequest): CheckedStart {
   };
 }
 
-async function place(ports: Ports, start: CheckedStart): Promise<Placement> {
-  if (!staysInline(start.input)) {
+async function place(ports: Ports, wanted: CheckedStart): Promise<Placement> {
+  if (!staysInline(wanted.input)) {
     // A repeat must not leave a second copy of a large input behind.
-    const current = await ports.runs.getCurrent(ports.namespace, start.workflow_id);
-    if (current?.request_id === start.request_id) return { row: current, started: true };
+    const current = await ports.runs.getCurrent(ports.namespace, wanted.workflow_id);
+    if (current?.request_id === wanted.request_id) return { row: current, started: true };
   }
-  const row = await newRow(ports, start);
+  const row = await newRow(ports, wanted);
   let answer = await ports.runs.create(row);
   for (let round = 0; round < PLACE_ROUNDS_MAX; round++) {
     if (answer.kind === "created") return { row, started: true };
-    if (answer.row.request_id === start.request_id) return { row: answer.row, started: true };
+    if (answer.row.request_id === wanted.request_id) return { row: answer.row, started: true };
     const current = await currentAsLogged(ports, answer.row);
     if (isOpen(current)) {
-      if (start.duplicate === "reject_duplicate") throw alreadyStarted(current);
+      if (wanted.duplicate === "reject_duplicate") throw alreadyStarted(current);
       return { row: current, started: false };
     }
-    if (!mayReuse(start.reuse, current.status)) throw alreadyStarted(current);
+    if (!mayReuse(wanted.reuse, current.status)) throw alreadyStarted(current);
     answer = await ports.runs.replace(row, current);
   }
   throw new InfrastructureError("the current run of a workflow id kept changing", {
@@ -128,20 +128,20 @@ async function place(ports: Ports, start: CheckedStart): Promise<Placement> {
   });
 }
 
-async function newRow(ports: Ports, start: CheckedStart): Promise<RunRow> {
+async function newRow(ports: Ports, wanted: CheckedStart): Promise<RunRow> {
   const now = ports.host.now();
   const run: RunKey = {
     namespace: ports.namespace,
-    workflow_id: start.workflow_id,
+    workflow_id: wanted.workflow_id,
     run_id: ports.host.newId(),
   };
   return {
     ...run,
-    workflow_type: start.workflow_type,
+    workflow_type: wanted.workflow_type,
     status: "pending",
-    input: await storeValue(ports, run, start.input),
+    input: await storeValue(ports, run, wanted.input),
     seed: ports.host.newId(),
-    request_id: start.request_id,
+    request_id: wanted.request_id,
     started_at: now,
     check_at: now + PENDING_START_MS,
     check_every_ms: PENDING_START_MS,
