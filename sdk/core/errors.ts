@@ -174,6 +174,11 @@ export const ERRORS = {
     message: "depends({provider}) was evaluated where no call can wait for it",
     hint: "write it only as the default value of a parameter of an activity or of another provider",
   },
+  provider_unstable: {
+    status: 400,
+    message: "depends({provider}) is given another function at each call",
+    hint: "declare the provider once, outside of the activity",
+  },
   dependency_cycle: {
     status: 400,
     message: "providers depend on each other in a circle: {chain}",

@@ -50,32 +50,37 @@ export interface Activity<Args extends readonly unknown[] = never, Result = unkn
   with(options: ActivityCallOptions): Activity<Args, Result>;
 }
 
+// Inferred from the function as a whole: a list of parameters as the type parameter would give those
+// with a default value and no annotation the type unknown.
+type ArgumentsOf<F> = F extends (...args: infer Args) => unknown ? Args : never;
+type ResultOf<F> = F extends (...args: never) => infer Returned ? Awaited<Returned> : never;
+
 /**
  * Makes an activity of a function, asynchronous or not (B-02). The function may do anything: it is
  * run at least once, and again after a failure, a timeout or a lost worker, so it must be safe to
  * run again. What it throws is retried by its policy unless it is an `ApplicationFailure` with
  * `nonRetryable`, or its type is listed.
  *
- * `input` and `output` are Standard Schemas of the first argument and of the result (B-10); the body
+ * `input` and `output` are Standard Schemas of the one argument and of the result (B-10); the body
  * gets what `input` returns, the workflow what `output` returns. A value that does not pass ends the
  * activity with an ApplicationFailure of type ValidationError that is not retried.
  *
  * @throws PawlError invalid_option, unknown_option, invalid_id
  */
-export function activity<Args extends readonly unknown[], Result>(
-  call: (...args: Args) => Result | Promise<Result>,
-): Activity<WithoutInjected<Args>, Result>;
-export function activity<Args extends readonly unknown[], Result>(
-  options: ActivityOptions & { readonly input?: never; readonly output?: StandardSchema<Result> },
-  call: (...args: Args) => Result | Promise<Result>,
-): Activity<WithoutInjected<Args>, Result>;
-export function activity<Input, Read, Rest extends readonly unknown[], Result>(
+export function activity<F extends CallableFunction>(
+  call: F,
+): Activity<WithoutInjected<ArgumentsOf<F>>, ResultOf<F>>;
+export function activity<F extends CallableFunction, Output = unknown>(
+  options: ActivityOptions & { readonly input?: never; readonly output?: StandardSchema<Output> },
+  call: ResultOf<F> extends Output ? F : never,
+): Activity<WithoutInjected<ArgumentsOf<F>>, ResultOf<F>>;
+export function activity<Input, Read, Result>(
   options: ActivityOptions & {
     readonly input: StandardSchema<Input, Read>;
     readonly output?: StandardSchema<Result>;
   },
-  call: (input: Read, ...rest: Rest) => Result | Promise<Result>,
-): Activity<[input: Input, ...rest: WithoutInjected<Rest>], Result>;
+  call: (input: Read) => Result | Promise<Result>,
+): Activity<[input: Input], Result>;
 export function activity(first: object, second?: AuthorFunction): Activity {
   if (second === undefined) return activityOf(recordFor({}, functionOf(first)));
   return activityOf(recordFor(first, functionOf(second)));

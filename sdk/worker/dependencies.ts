@@ -60,6 +60,7 @@ class MissingDependency extends Error {
 /** The synchronous beginning of a call: the only time at which default values are evaluated. */
 interface Beginning {
   missing: MissingDependency | undefined;
+  readonly found: Set<Provider>;
 }
 
 interface Dependency {
@@ -97,7 +98,8 @@ const inProcessContext = AsyncLocalStorage.snapshot();
  * {@link disposeDependencies}. The value must be safe for concurrent use. Until it is made, the
  * default values that stand before it are evaluated again; a body never is.
  *
- * @throws PawlError depends_misplaced, dependency_cycle; what the provider throws fails the attempt
+ * @throws PawlError depends_misplaced, dependency_cycle, provider_unstable; what the provider throws
+ * fails the attempt
  */
 export function depends<P extends Provider>(provider: P): Injected<Provided<P>> {
   if (beginning === undefined)
@@ -105,7 +107,10 @@ export function depends<P extends Provider>(provider: P): Injected<Provided<P>> 
   const effective = overrides.get(provider) ?? provider;
   const made = dependencies.get(effective)?.made;
   // The map is keyed by the provider, so its value has the provider's type.
-  if (made !== undefined) return made.value as Injected<Provided<P>>;
+  if (made !== undefined) {
+    beginning.found.add(effective);
+    return made.value as Injected<Provided<P>>;
+  }
   beginning.missing = new MissingDependency(effective);
   throw beginning.missing;
 }
@@ -153,12 +158,17 @@ export async function callWithDependencies(
   call: () => unknown,
   caller?: Dependency,
 ): Promise<unknown> {
-  for (;;) {
-    const own: Beginning = { missing: undefined };
+  for (let obtained: Provider | undefined; ; ) {
+    const own: Beginning = { missing: undefined, found: new Set() };
     const returned = begin(call, own);
     if (own.missing === undefined) return await returned;
     await expectMissing(returned, own.missing);
-    await obtain(own.missing.provider, caller);
+    const { provider } = own.missing;
+    // A provider written in place is a new function at each call: it would be made for ever.
+    if (obtained !== undefined && obtained !== provider && !own.found.has(obtained))
+      throw pawlError("provider_unstable", { provider: providerName(provider) });
+    await obtain(provider, caller);
+    obtained = provider;
   }
 }
 

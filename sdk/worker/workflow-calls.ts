@@ -46,11 +46,11 @@ export function defineQuery<Result, Args extends readonly unknown[] = []>(
  */
 export function setHandler<Args extends readonly unknown[]>(
   signal: Signal<Args>,
-  handler: (...args: Args) => void | Promise<void>,
+  handler: (...args: NoInfer<Args>) => unknown,
 ): void;
 export function setHandler<Result, Args extends readonly unknown[]>(
   query: Query<Result, Args>,
-  handler: (...args: Args) => Result,
+  handler: (...args: NoInfer<Args>) => Result,
 ): void;
 export function setHandler(
   definition: Signal | Query,

@@ -22,6 +22,8 @@ export interface StartedRun {
   signal(name: string, ...args: readonly unknown[]): Promise<void>;
   query(name: string, ...args: readonly unknown[]): unknown;
   cancel(): Promise<void>;
+  /** Moves the clock to the next timer and fires it; false when there is none. */
+  fireTimer(): Promise<boolean>;
   /** Moves the clock from timer to timer until the workflow ends or waits for something else. */
   fireTimers(): Promise<void>;
 }
@@ -119,16 +121,19 @@ class Run implements StartedRun {
     await this.#work();
   }
 
+  async fireTimer(): Promise<boolean> {
+    const [next] = [...this.#openTimers].sort(([, a], [, b]) => a - b);
+    if (next === undefined) return false;
+    const [sequence, fireAt] = next;
+    this.#openTimers.delete(sequence);
+    this.#now = Math.max(this.#now, fireAt);
+    await this.#feed({ type: "TimerFired", at: this.#now, sequence });
+    await this.#work();
+    return true;
+  }
+
   async fireTimers(): Promise<void> {
-    while (this.outcome() === undefined) {
-      const [next] = [...this.#openTimers].sort(([, a], [, b]) => a - b);
-      if (next === undefined) return;
-      const [sequence, fireAt] = next;
-      this.#openTimers.delete(sequence);
-      this.#now = Math.max(this.#now, fireAt);
-      await this.#feed({ type: "TimerFired", at: this.#now, sequence });
-      await this.#work();
-    }
+    while (this.outcome() === undefined && (await this.fireTimer()));
   }
 
   #started(): HistoryEvent & { readonly type: "WorkflowStarted" } {
@@ -150,13 +155,13 @@ class Run implements StartedRun {
 
   async #work(): Promise<void> {
     while (this.instance.wantsSomething()) {
+      if (this.outcome() !== undefined) return;
+      const commands = this.instance.unrecorded();
+      for (const command of commands) await this.#record(command);
       for (const sequence of this.instance.timersToCancel()) {
         this.#openTimers.delete(sequence);
         await this.#feed({ type: "TimerCancelled", at: this.#now, sequence });
       }
-      if (this.outcome() !== undefined) return;
-      const commands = this.instance.unrecorded();
-      for (const command of commands) await this.#record(command);
       for (const command of commands) if (command.kind === "activity") await this.#perform(command);
     }
   }
