@@ -25,20 +25,14 @@ export interface Order {
 
 /** Quick and without side effects, so the workflow runs it locally. */
 export const validateOrder = activity({ startToCloseTimeout: "5s" }, (order: Order): void => {
-  const problems = [
-    ...(order.lines.length === 0 ? ["the order has no lines"] : []),
-    ...order.lines.filter(({ quantity }) => !isQuantity(quantity)).map(quantityProblem),
-    ...(/^[A-Z]{2}$/.test(order.address.country) ? [] : ["the country is not two capital letters"]),
-  ];
+  const problems: string[] = [];
+  if (order.lines.length === 0) problems.push("the order has no lines");
+  for (const { sku, quantity } of order.lines)
+    if (!Number.isInteger(quantity) || quantity < 1 || quantity > 100)
+      problems.push(`${sku}: ${quantity} is not a quantity from 1 to 100`);
+  if (!/^[A-Z]{2}$/.test(order.address.country))
+    problems.push(`${order.address.country} is not a country of two capital letters`);
   if (problems.length > 0)
     // The same order will not be better on a second attempt.
     throw ApplicationFailure.nonRetryable(problems.join("; "), "InvalidOrder", { problems });
 });
-
-function isQuantity(quantity: number): boolean {
-  return Number.isInteger(quantity) && quantity >= 1 && quantity <= 100;
-}
-
-function quantityProblem({ sku, quantity }: OrderLine): string {
-  return `${sku}: ${quantity} is not a quantity from 1 to 100`;
-}

@@ -26,9 +26,9 @@ export const reserveStock = activity(
 
 export const releaseStock = activity(
   { startToCloseTimeout: "10s", retryPolicy: { maxAttempts: 50, maximumInterval: "10m" } },
-  async (reservationId: string): Promise<void> => {
+  async (reservationId: string): Promise<string> => {
     await elapsed(40);
-    console.info(`${reservationId} is back on the shelf`);
+    return `released-${reservationId}`;
   },
 );
 

@@ -17,10 +17,10 @@ import {
 import { shipOrder } from "./carrier.ts";
 import { type Address, type Order, validateOrder } from "./order.ts";
 import { chargeCard, refundCard } from "./payment.ts";
-import { type Price, priceOrder } from "./price.ts";
+import { priceOrder } from "./price.ts";
 import { releaseStock, reserveStock } from "./warehouse.ts";
 
-// Everything that is exported here can be run: activities are found under the names of their exports.
+// What an entry module exports can be run; an activity's name is the name of its export.
 export { chargeCard, priceOrder, refundCard, releaseStock, reserveStock, shipOrder, validateOrder };
 
 export type Step =
@@ -31,12 +31,6 @@ export type Step =
   | "shipping"
   | "undoing"
   | "done";
-
-export interface Progress {
-  readonly step: Step;
-  readonly address: Address;
-  readonly price: Price | undefined;
-}
 
 export type Fulfilment =
   | {
@@ -56,57 +50,53 @@ export type Fulfilment =
 /** The customer corrects the address; counts until the parcel leaves. */
 export const changeAddress = defineSignal<[address: Address]>("changeAddress");
 /** Where the order stands. */
-export const progress = defineQuery<Progress>("progress");
+export const progress = defineQuery<{ step: Step; address: Address }>("progress");
 
 export const fulfilOrder = workflow(
   { name: "fulfilOrder" },
   async (order: Order): Promise<Fulfilment> => {
     let step: Step = "pricing";
     let address = order.address;
-    let addressChanged = false;
-    let price: Price | undefined;
-    setHandler(progress, () => ({ step, address, price }));
+    let isCorrected = false;
+    setHandler(progress, () => ({ step, address }));
     setHandler(changeAddress, (corrected) => {
       address = corrected;
-      addressChanged = true;
+      isCorrected = true;
     });
 
     // Local: both run inside the workflow task, without a queue. An invalid order fails the run here.
-    price = await runActivitiesLocally(async () => {
+    const { totalCents } = await runActivitiesLocally(async () => {
       await validateOrder(order);
       return priceOrder(order);
     });
 
-    const undo: { readonly what: string; readonly run: () => Promise<unknown> }[] = [];
+    const undo: { readonly what: string; readonly call: () => Promise<unknown> }[] = [];
     try {
       // Regular: each of these is a message in a queue, run by a worker, retried by its own policy.
       step = "charging";
-      const chargeId = await chargeCard({ card: order.card, amountCents: price.totalCents });
-      undo.push({ what: "charge", run: () => refundCard(chargeId) });
+      const chargeId = await chargeCard({ card: order.card, amountCents: totalCents });
+      undo.push({ what: "charge", call: () => refundCard(chargeId) });
 
       step = "reserving";
       const reservationId = await reserveStock(order);
-      undo.push({ what: "reservation", run: () => releaseStock(reservationId) });
+      undo.push({ what: "reservation", call: () => releaseStock(reservationId) });
 
       step = "waiting";
       if (order.graceMinutes > 0)
-        await condition(() => addressChanged, { minutes: order.graceMinutes });
+        await condition(() => isCorrected, { minutes: order.graceMinutes });
 
       step = "shipping";
       const trackingNumber = await shipOrder({ orderId: order.id, address });
       step = "done";
-      return { status: "shipped", totalCents: price.totalCents, chargeId, trackingNumber };
+      return { status: "shipped", totalCents, chargeId, trackingNumber };
     } catch (error) {
-      // Also when the run is cancelled: what has been done is undone, the last step first.
+      // Also when the run is cancelled: what was done is undone, the last step first.
       step = "undoing";
-      const undone: string[] = [];
-      for (const { what, run } of undo.reverse()) {
-        await run();
-        undone.push(what);
-      }
+      for (const { call } of undo.reverse()) await call();
       step = "done";
       if (!(error instanceof ActivityFailure) || error instanceof ActivityCancellation) throw error;
-      return { status: "not shipped", reason: error.type, message: error.message, undone };
+      const { type: reason, message } = error;
+      return { status: "not shipped", reason, message, undone: undo.map(({ what }) => what) };
     }
   },
 );
