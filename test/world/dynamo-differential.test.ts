@@ -13,7 +13,7 @@ import { TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
 import type { DynamoClient } from "../../sdk/adapters/dynamodb/table.ts";
 import { type DynamoDb, startDynamoDb } from "../../sdk/dev/embedded/dynamodb.ts";
 import { FakeDynamo } from "../../sdk/testing/world/dynamo.ts";
-import { type Command, Lane } from "./dynamo-stream.ts";
+import { Lane } from "./dynamo-stream.ts";
 
 const OPERATIONS = 20_000;
 /** Lanes share no partition, so they may run at the same time. */

@@ -31,6 +31,7 @@ export class InteractiveClock {
   /** When each running user body began, on the real clock. */
   readonly #bodies = new Map<symbol, number>();
   readonly #advances: Advance[] = [];
+  readonly #catchingUp: (() => void)[] = [];
   #waiting = 0;
   #unknownSince: number | undefined;
   #closed = false;
@@ -46,13 +47,20 @@ export class InteractiveClock {
   /** Waits on behalf of a client: meanwhile time may jump. */
   async waiting<T>(promise: Promise<T>): Promise<T> {
     this.#waiting += 1;
-    this.#scheduler.stir();
+    this.#poke();
     try {
       return await promise;
     } finally {
       this.#waiting -= 1;
-      this.#poke();
     }
+  }
+
+  /** Resolves when everything that is due has run, as far as it can. */
+  caughtUp(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#catchingUp.push(resolve);
+      this.#poke();
+    });
   }
 
   /** A user body begins; the answer ends it, and may be called twice. */
@@ -61,7 +69,7 @@ export class InteractiveClock {
     this.#bodies.set(body, performance.now());
     this.#poke();
     return () => {
-      if (this.#bodies.delete(body)) this.#scheduler.stir();
+      if (this.#bodies.delete(body)) this.#poke();
     };
   }
 
@@ -98,6 +106,10 @@ export class InteractiveClock {
       this.#unknownSince ??= now;
       if (now - this.#unknownSince < UNKNOWN_WORK_MS_MAX) return 1;
     } else this.#unknownSince = undefined;
+    if (this.#catchingUp.length > 0) {
+      for (const resolve of this.#catchingUp.splice(0)) resolve();
+      return 0;
+    }
     const advance = this.#advances[0];
     if (advance !== undefined) return this.#proceedTo(advance, now);
     this.#scheduler.flow(this.#bodies.size > 0);

@@ -150,9 +150,11 @@ export class FakeLambda {
       };
       sandbox.interrupt = (ending) =>
         end(failed(ending, "Runtime.ExitError", `RequestId: ${requestId} Error: ${ending}`));
-      timeout = this.#scheduler.at(options.timeoutMs, () => this.kill(sandbox.process, "timeout"), {
-        passive: options.passive === true,
-      });
+      timeout = this.#scheduler.at(
+        options.timeoutMs,
+        () => this.kill(sandbox.process, "timeout"),
+        options.passive === true ? { passive: "limit" } : {},
+      );
       sandbox.handler
         .then((handler) => handler(event, context))
         .then(

@@ -12,25 +12,27 @@ export interface Scheduled {
 
 export interface ScheduleOptions {
   /**
-   * The entry only looks whether something else has happened (a poll of an API call that waits).
-   * Time does not stop for it while nothing has happened since it was scheduled: it then runs late,
-   * together with the next entry that does something.
+   * Entries for which time does not stop on its way to the next thing that happens: they run late.
+   *
+   * - `poll`: looks whether the store has changed (an API call that waits). Time stops for it only
+   *   when the store has changed since the entry was made.
+   * - `limit`: ends something that takes too long (an API call's timeout).
    */
-  readonly passive?: boolean;
+  readonly passive?: "poll" | "limit";
 }
 
 interface Entry {
   readonly at: number;
   readonly ordinal: number;
-  /** The scheduler's activity when the entry was made; of interest for passive entries only. */
-  readonly activity: number;
+  /** The number of changes when a poll was made; others are never behind. */
+  readonly changes: number;
   run: (() => void) | undefined;
 }
 
 export class Scheduler {
   #now: number;
   #ordinal = 0;
-  #activity = 0;
+  #changes = 0;
   #settling = 0;
   /** Since when time flows by itself, on the real clock; undefined while it stands. */
   #flowsSince: number | undefined;
@@ -54,8 +56,9 @@ export class Scheduler {
   /** Runs `run` once, `delayMs` milliseconds from now, in the order of (time, call of `at`). */
   at(delayMs: number, run: () => void, options: ScheduleOptions = {}): Scheduled {
     const at = this.now() + Math.max(0, Math.ceil(delayMs));
-    const entry: Entry = { at, ordinal: this.#ordinal++, activity: this.#activity, run };
-    if (options.passive === true) insertSorted(this.#passive, entry);
+    const changes = options.passive === "poll" ? this.#changes : Number.POSITIVE_INFINITY;
+    const entry: Entry = { at, ordinal: this.#ordinal++, changes, run };
+    if (options.passive !== undefined) insertSorted(this.#passive, entry);
     else heapPush(this.#active, entry);
     this.onScheduled();
     return {
@@ -100,7 +103,7 @@ export class Scheduler {
     dropCancelled(this.#active);
     const active = this.#active[0]?.at;
     const awake = this.#passive.find(
-      (entry) => entry.run !== undefined && entry.activity < this.#activity,
+      (entry) => entry.run !== undefined && entry.changes < this.#changes,
     )?.at;
     if (active === undefined && awake === undefined) return this.#firstPassive()?.at;
     return Math.min(active ?? Number.POSITIVE_INFINITY, awake ?? Number.POSITIVE_INFINITY);
@@ -123,19 +126,16 @@ export class Scheduler {
     const entry = isPassive ? passive : active;
     if (entry === undefined || entry.at > this.now()) return false;
     if (isPassive) this.#passive.shift();
-    else {
-      heapPop(this.#active);
-      this.#activity += 1;
-    }
+    else heapPop(this.#active);
     const run = entry.run;
     entry.run = undefined;
     run?.();
     return true;
   }
 
-  /** Something happened that no entry stands for: polls are worth their while again. */
-  stir(): void {
-    this.#activity += 1;
+  /** The store has changed: polls are worth their while again. */
+  changed(): void {
+    this.#changes += 1;
     this.onScheduled();
   }
 

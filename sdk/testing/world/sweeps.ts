@@ -29,7 +29,10 @@ export class Sweeps {
   constructor(options: SweepOptions) {
     this.#options = options;
     this.#startedAt = options.scheduler.now();
-    options.dynamo.onWrite = (table, item) => this.#planFor(dueAt(table, item));
+    options.dynamo.onWrite = (table, item) => {
+      options.scheduler.changed();
+      this.#planFor(dueAt(table, item));
+    };
     for (const queue of options.deadLetterQueues)
       queue.onVisible = () => this.#planFor(options.scheduler.now());
   }

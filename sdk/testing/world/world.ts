@@ -14,7 +14,7 @@ import { type Gate, openGate, type Service, timeoutError } from "./gate.ts";
 import { FakeLambda } from "./lambda.ts";
 import type { Process } from "./process.ts";
 import { FakeS3 } from "./s3.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { ScheduleOptions, Scheduler } from "./scheduler.ts";
 import { FakeSqs } from "./sqs.ts";
 import type { QueueOptions } from "./sqs-queue.ts";
 
@@ -136,11 +136,12 @@ export class World {
   /** Time and randomness as one process sees them. */
   hostOf(process: Process, options: HostOptions = {}): Host {
     const { skewMs = 0, passive = false } = options;
+    const schedule: ScheduleOptions = passive ? { passive: "poll" } : {};
     return {
       now: () => this.scheduler.now() + skewMs,
       newId: () => this.#ids.generateOrResetWithTs(this.scheduler.now()).toString(),
       random: this.random,
-      sleep: (ms, signal) => process.await(this.scheduler.sleep(ms, signal, { passive })),
+      sleep: (ms, signal) => process.await(this.scheduler.sleep(ms, signal, schedule)),
       settle: () => process.await(this.scheduler.settle()),
     };
   }
@@ -168,7 +169,7 @@ export class World {
   async #invoke(request: { readonly functionName: string; readonly payload: string }) {
     const enough = new AbortController();
     const givenUp = this.scheduler
-      .sleep(INVOKE_REQUEST_MS, enough.signal, { passive: true })
+      .sleep(INVOKE_REQUEST_MS, enough.signal, { passive: "limit" })
       .then(() => "given up" as const);
     const answer = await Promise.race([this.lambda.perform(request), givenUp]);
     enough.abort();
