@@ -20,14 +20,29 @@ export function receive<T extends Message["type"]>(
   ports: Ports,
 ): readonly ReceivedRecord<Extract<Message, { readonly type: T }>>[] {
   return event.Records.flatMap((record) => {
-    const message = parseMessage(record.body);
-    if (message !== undefined && isOfType(message, type))
-      return [{ record, message, handle: record.receiptHandle }];
-    ports.telemetry.error("a message of the queue is malformed and goes to the dead-letter queue", {
-      queue_message_id: record.messageId,
-    });
-    return [];
+    const message = readMessage(record, ports);
+    if (message === undefined || !isOfType(message, type)) return [];
+    return [{ record, message, handle: record.receiptHandle }];
   });
+}
+
+/** Undefined for what this version cannot read: it concerns its own record only, and is not lost. */
+function readMessage(record: SQSRecord, ports: Ports): Message | undefined {
+  const fields = { queue_message_id: record.messageId };
+  try {
+    const message = parseMessage(record.body);
+    if (message !== undefined) return message;
+    ports.telemetry.error(
+      "a message of the queue is malformed and goes to the dead-letter queue",
+      fields,
+    );
+  } catch (error) {
+    ports.telemetry.error("a message of the queue cannot be read by this version", {
+      ...fields,
+      error: String(error),
+    });
+  }
+  return undefined;
 }
 
 /** Defers what asks for it; everything that is not to be deleted is a failure of its item only. */

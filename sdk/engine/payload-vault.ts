@@ -66,9 +66,9 @@ export class PayloadVault {
   }
 }
 
-/** The folder of a run's blobs; parts are encoded, so that two runs never share one (L6). */
+/** The folder of a run's blobs: run ids are unique and short, where workflow ids may be neither (L6). */
 export function blobPrefix(run: RunKey): string {
-  return `${[run.namespace, run.workflow_id, run.run_id].map(encodeURIComponent).join("/")}/`;
+  return `${encodeURIComponent(run.namespace)}/${run.run_id}/`;
 }
 
 function fedPayloads(event: HistoryEvent): readonly Payload[] {

@@ -6,6 +6,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { QUEUE_BATCH_MAX } from "../../core/limits.ts";
 import type { DeadLetters } from "../../ports/dead-letters.ts";
+import type { Message } from "../../ports/queue.ts";
 import { calling } from "../faults.ts";
 import { parseMessage } from "../wire.ts";
 
@@ -25,6 +26,15 @@ export interface ReceiveOutput {
 
 /** Seconds for which a received dead letter is hidden: longer than one pass of the sweeper. */
 const HIDDEN_SECONDS = 120;
+
+/** A message of a newer version stays where it is until that version runs again. */
+function readable(body: string): Message | undefined {
+  try {
+    return parseMessage(body);
+  } catch {
+    return undefined;
+  }
+}
 
 /** @param queues URL of a dead-letter queue to the URL of the queue it belongs to */
 export function sqsDeadLetters(
@@ -47,7 +57,7 @@ export function sqsDeadLetters(
           return (answer.Messages ?? []).flatMap(({ Body: body, ReceiptHandle: handle }) =>
             body === undefined || handle === undefined
               ? []
-              : [{ deadLetterQueueUrl, queueUrl, body, handle, message: parseMessage(body) }],
+              : [{ deadLetterQueueUrl, queueUrl, body, handle, message: readable(body) }],
           );
         }),
       );
