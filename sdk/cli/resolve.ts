@@ -23,7 +23,8 @@ export async function withWorkflow<Result>(
     return await work(session.client.handle(target.id, target.runId));
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "workflow_not_found") throw error;
-    const found = await findByPrefix(session, target.id);
+    // `pawl ls` cuts long ids on a terminal; what it shows can be pasted.
+    const found = await findByPrefix(session, target.id.replace(/…$/, ""));
     if (found === undefined) throw error;
     session.note(`${target.id}: ${found}`);
     return work(session.client.handle(found, target.runId));

@@ -137,12 +137,12 @@ describe("pawl signal, query, cancel, terminate", () => {
 });
 
 describe("an id", () => {
-  test("may be the beginning of exactly one", async () => {
-    const { api, stderr, exitCode } = await pawl(["cancel", "ord"], {
+  test.each(["ord", "ord…"])("may be the beginning of exactly one: %s", async (id) => {
+    const { api, stderr, exitCode } = await pawl(["cancel", id], {
       answers: [NOT_FOUND, runs("order-1", "pay-1", "order-1"), ACCEPTED],
     });
     expect(exitCode).toBe(0);
-    expect(stderr).toBe("ord: order-1\norder-1: cancel is in the log\n");
+    expect(stderr).toBe(`${id}: order-1\norder-1: cancel is in the log\n`);
     expect(api.sent.at(-1)?.path).toBe("/api/workflows/order-1/cancel");
   });
 
