@@ -24,7 +24,7 @@ describe("pawl localstack", () => {
     expect(stderr).toBe(
       "starting on 4600\n" +
         "export PAWL_LOCALSTACK_ENDPOINT=http://127.0.0.1:4566\n" +
-        "it keeps running; end it with: pawl localstack --stop\n",
+        "it keeps running; end it with: pawl localstack --port 4600 --stop\n",
     );
   });
 

@@ -36,7 +36,8 @@ export async function localStack(
   if (session.isText) {
     session.line(endpoint);
     session.note(`export PAWL_LOCALSTACK_ENDPOINT=${endpoint}`);
-    if (how !== "endpoint") session.note("it keeps running; end it with: pawl localstack --stop");
+    const stop = `pawl localstack${flags.port === undefined ? "" : ` --port ${flags.port}`} --stop`;
+    if (how !== "endpoint") session.note(`it keeps running; end it with: ${stop}`);
   } else session.json({ endpoint, how, pid: pid ?? null });
   return EXIT.ok;
 }
