@@ -2,7 +2,7 @@
 import type { ClientClock, Fetch } from "../client.ts";
 
 /** Where text goes. */
-export interface TextOutput {
+interface TextOutput {
   write(text: string): void;
   readonly isTerminal: boolean;
   /** Characters of a line. */

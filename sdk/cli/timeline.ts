@@ -6,7 +6,7 @@
 import type { ActivityView, AttemptView } from "../client.ts";
 import type { Colors } from "./session.ts";
 
-export const BAR = { local: "━", queued: "░", running: "█", backoff: "┄" } as const;
+const BAR = { local: "━", queued: "░", running: "█", backoff: "┄" } as const;
 type Kind = keyof typeof BAR;
 
 /** The run's time, milliseconds since the epoch, laid out on `width` characters. */
