@@ -5,7 +5,7 @@
 import { type PawlError, pawlError } from "./errors.ts";
 
 /** One unit of a duration text: milliseconds, seconds, minutes, hours, days. */
-export type DurationUnit = "ms" | "s" | "m" | "h" | "d";
+type DurationUnit = "ms" | "s" | "m" | "h" | "d";
 
 export type DurationText =
   | `${number}${DurationUnit}`
@@ -38,7 +38,7 @@ export interface DurationPlace {
 }
 
 /** Milliseconds of a day: the largest bare number, because 86400 is rarely a slip and 600000 often is. */
-export const DAY_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 /** Milliseconds of the longest duration: 36,500 days. */
 export const DURATION_MS_MAX = 36_500 * DAY_MS;
 

@@ -121,8 +121,8 @@ export function localActivity<Args extends readonly unknown[], Result>(
   activity: Activity<Args, Result>,
   ...args: Args
 ): Promise<Result>;
-export function localActivity(activity: unknown, ...rest: readonly unknown[]): Promise<unknown> {
-  const record = recordOf(activity);
+export function localActivity(called: unknown, ...rest: readonly unknown[]): Promise<unknown> {
+  const record = recordOf(called);
   if (record?.kind !== "activity")
     throw pawlError("invalid_option", {
       where: "localActivity",

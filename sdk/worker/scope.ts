@@ -21,12 +21,12 @@ export interface WorkflowScope {
   readonly readOnlyIn?: string;
 }
 
-export interface ActivityScope {
+interface ActivityScope {
   readonly kind: "activity";
   readonly runtime: ActivityRuntime;
 }
 
-export type Scope = WorkflowScope | ActivityScope;
+type Scope = WorkflowScope | ActivityScope;
 
 const storage = new AsyncLocalStorage<Scope>();
 

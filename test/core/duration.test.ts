@@ -36,7 +36,7 @@ describe("durationMs", () => {
   test.for<readonly [unknown, string]>([
     [-1, "must not be negative; received -1"],
     [Number.NaN, "must be a finite number of seconds; received NaN"],
-    [1e309, "must be a finite number of seconds; received Infinity"],
+    [Number("1e309"), "must be a finite number of seconds; received Infinity"],
     [86_401, 'is above one day (86400): write the unit, such as "7d"; received 86401'],
     [0.0001, "is finer than a millisecond; received 0.0001"],
     ["", "is not a duration"],

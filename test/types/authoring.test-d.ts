@@ -44,11 +44,11 @@ expectTypeOf(charge).returns.toEqualTypeOf<Promise<string>>();
 const plain = activity((text: string) => text.length);
 expectTypeOf(plain).toEqualTypeOf<Activity<[text: string], number>>();
 // @ts-expect-error: the order is missing
-charge();
+void charge();
 // @ts-expect-error: the order is no text
-charge("o1");
+void charge("o1");
 // @ts-expect-error: there is no third argument
-charge({ id: "o1", amount: 1 }, 1, 2);
+void charge({ id: "o1", amount: 1 }, 1, 2);
 // @ts-expect-error: a parameter without a type
 activity({}, async (order) => order);
 
@@ -99,13 +99,13 @@ const options = new LocalActivityOptions({ maxAttempts: 2, backoff: [1, "2s"] })
 expectTypeOf(localActivity(charge, options, { id: "o1", amount: 1 })).toEqualTypeOf<
   Promise<string>
 >();
-localActivity(charge, { id: "o1", amount: 1 }, 2);
-Workflow.localActivity(charge, { id: "o1", amount: 1 });
-Workflow.executeLocalActivity(charge, options, { id: "o1", amount: 1 });
+void localActivity(charge, { id: "o1", amount: 1 }, 2);
+void Workflow.localActivity(charge, { id: "o1", amount: 1 });
+void Workflow.executeLocalActivity(charge, options, { id: "o1", amount: 1 });
 // @ts-expect-error: a plain object is an argument, and no order
-localActivity(charge, { maxAttempts: 2 }, { id: "o1", amount: 1 });
+void localActivity(charge, { maxAttempts: 2 }, { id: "o1", amount: 1 });
 // @ts-expect-error: a function is no activity
-localActivity(async () => 1);
+void localActivity(async () => 1);
 // @ts-expect-error: no queue
 new LocalActivityOptions({ queue: "gpu" });
 // @ts-expect-error: no schedule-to-start
@@ -143,7 +143,7 @@ expectTypeOf(status).toExtend<QueryLike<[part: string], number>>();
 expectTypeOf(waitForSignal(approve)).toEqualTypeOf<Promise<string>>();
 expectTypeOf(waitForSignal(wake)).toEqualTypeOf<Promise<void>>();
 // @ts-expect-error: a signal of several parameters has no single value to wait for
-waitForSignal(pair);
+void waitForSignal(pair);
 setHandler(approve, (by) => expectTypeOf(by).toEqualTypeOf<string>());
 setHandler(pair, async (a, b) => void (a + b));
 setHandler(status, (part) => part.length);
@@ -151,15 +151,15 @@ setHandler(status, (part) => part.length);
 setHandler(status, (part) => part);
 
 // Time, conditions, snapshots.
-sleep(5);
-sleep("1h30m");
-sleep({ days: 2 });
+void sleep(5);
+void sleep("1h30m");
+void sleep({ days: 2 });
 // @ts-expect-error: no unit
-sleep("soon");
+void sleep("soon");
 expectTypeOf<"250ms">().toExtend<Duration>();
 expectTypeOf(condition(() => true)).toEqualTypeOf<Promise<true>>();
 expectTypeOf(condition(() => true, 5)).toEqualTypeOf<Promise<boolean>>();
 expectTypeOf(sideEffect(() => 5)).toEqualTypeOf<Promise<number>>();
 // @ts-expect-error: no promises
-sideEffect(async () => 5);
+void sideEffect(async () => 5);
 expectTypeOf(heartbeatDetails<number>()).toEqualTypeOf<number | undefined>();

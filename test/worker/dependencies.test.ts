@@ -19,21 +19,23 @@ function setup() {
     log.push(`open ${name}`);
     return { name };
   };
+  function* generator() {
+    yield open("generator");
+    log.push("close generator");
+  }
+  async function* asyncGenerator() {
+    try {
+      yield open("asyncGenerator");
+    } finally {
+      log.push("close asyncGenerator");
+    }
+  }
   return {
     log,
     sync: () => open("sync"),
     async: async () => open("async"),
-    *generator() {
-      yield open("generator");
-      log.push("close generator");
-    },
-    async *asyncGenerator() {
-      try {
-        yield open("asyncGenerator");
-      } finally {
-        log.push("close asyncGenerator");
-      }
-    },
+    generator,
+    asyncGenerator,
     disposable: () => ({
       ...open("disposable"),
       [Symbol.dispose]: () => void log.push("close disposable"),
@@ -233,6 +235,23 @@ describe("disposeDependencies", () => {
     await use();
     expect(log.filter((line) => line === "open sync")).toHaveLength(2);
     await disposeDependencies().catch(() => {});
+  });
+
+  test("a generator that yields again is ended there", async () => {
+    const log: string[] = [];
+    function* twice() {
+      try {
+        yield 1;
+        yield 2;
+        log.push("never");
+      } finally {
+        log.push("closed");
+      }
+    }
+    const use = activity(async (value = depends(twice)) => value);
+    expect(await use()).toBe(1);
+    await disposeDependencies();
+    expect(log).toEqual(["closed"]);
   });
 
   test("waits for values that are being made", async () => {

@@ -154,7 +154,12 @@ function amountSchema(): StandardSchema<{ amount: number }> {
         const { amount } = value as { amount: unknown };
         return typeof amount === "number"
           ? { value: { amount: amount * 2 } }
-          : { issues: [{ message: "needs a number", path: ["amount"] }, { message: "and more" }] };
+          : {
+              issues: [
+                { message: "needs a number", path: [{ key: "amount" }] },
+                { message: "and more" },
+              ],
+            };
       },
     },
   };
@@ -219,6 +224,22 @@ describe("schemas (B-10)", () => {
     );
     expect(await resultOf({ start }, "start", { input: { amount: 1 } })).toEqual({ amount: 6 });
     await expect(resultOf({ start }, "start", { input: wrong })).rejects.toMatchObject(invalid);
+  });
+
+  test("an issue without a path, and a refusal without an issue, are still told", async () => {
+    const refusing = (issues: readonly { readonly message: string }[]): StandardSchema<number> => ({
+      "~standard": { version: 1, vendor: "test", validate: () => ({ issues }) },
+    });
+    const told = async (schema: StandardSchema<number>) => {
+      const start = workflow({ input: schema }, async () => 1);
+      return await resultOf({ start }, "start").catch((error: Error) => error.message);
+    };
+    expect(await told(refusing([{ message: "no" }]))).toBe(
+      "the input of workflow start is not valid: no",
+    );
+    expect(await told(refusing([]))).toBe(
+      "the input of workflow start is not valid: no reason given",
+    );
   });
 
   test("a workflow's schema must answer at once", async () => {

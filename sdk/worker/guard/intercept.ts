@@ -19,28 +19,22 @@ export function guardedScope(): WorkflowScope | undefined {
 export function intercept(owner: object, key: string, inWorkflow: InWorkflow): void {
   const original: unknown = Reflect.get(owner, key);
   if (typeof original !== "function") return;
-  // A method, because it has `this` and, as the originals, no prototype of its own.
-  const { replacement } = {
-    replacement(this: unknown, ...args: readonly unknown[]): unknown {
-      const scope = guardedScope();
-      if (scope === undefined) return Reflect.apply(original, this, args);
-      return inWorkflow(scope, args, () => Reflect.apply(original, this, args));
-    },
+  const replacement = function (this: unknown, ...args: readonly unknown[]): unknown {
+    const scope = guardedScope();
+    if (scope === undefined) return Reflect.apply(original, this, args);
+    return inWorkflow(scope, args, () => Reflect.apply(original, this, args));
   };
   replaceFunction(owner, key, original, replacement);
 }
 
 /** Puts `replacement` in the place of `original`, with its name and its further properties. */
-export function replaceFunction(
-  owner: object,
-  key: string,
-  original: object,
-  replacement: object,
-): void {
-  const { prototype: _prototype, ...properties } = Object.getOwnPropertyDescriptors(
-    original,
-  ) as PropertyDescriptorMap;
-  Object.defineProperties(replacement, properties);
+function replaceFunction(owner: object, key: string, original: object, replacement: object): void {
+  for (const name of Reflect.ownKeys(original)) {
+    const property = Reflect.getOwnPropertyDescriptor(original, name);
+    // A function's `prototype` cannot be defined again, and no constructor is replaced here.
+    if (property !== undefined && name !== "prototype")
+      Object.defineProperty(replacement, name, property);
+  }
   const place = Object.getOwnPropertyDescriptor(owner, key);
   Object.defineProperty(owner, key, {
     value: replacement,
