@@ -1,4 +1,5 @@
 /** A handle: everything that can be asked of, and told to, one workflow. */
+
 import { uuidv7 } from "uuidv7";
 import type {
   AcceptedResponse,
@@ -11,6 +12,7 @@ import type {
 } from "../core/api.ts";
 import { pawlError } from "../core/errors.ts";
 import { RESULT_WAIT_MS_MAX } from "../core/limits.ts";
+import type { HistoryExport } from "../core/views/history-export.ts";
 import {
   ResultTimeoutError,
   WorkflowCancelledError,
@@ -33,7 +35,7 @@ export interface SignalCall<Args extends readonly unknown[] = readonly unknown[]
 }
 
 /** A history export: the bundle of requirements 2.6. */
-export type HistoryExport = Readonly<Record<string, unknown>>;
+export type { HistoryExport };
 
 export interface HandleFields {
   readonly workflowId: string;

@@ -2,7 +2,7 @@
 import { pawlError } from "../core/errors.ts";
 import type { TestPlatform, TestPlatformOptions } from "./platform.ts";
 import { startEmbeddedPlatform } from "./targets/embedded.ts";
-import { connectLocalStack } from "./targets/localstack.ts";
+import { startLocalStackPlatform } from "./targets/localstack.ts";
 import { startMemory } from "./targets/memory.ts";
 
 export type {
@@ -15,6 +15,7 @@ export type {
 } from "../core/test-points.ts";
 export { difference } from "./counts.ts";
 export type { TargetName, TestPlatform, TestPlatformOptions } from "./platform.ts";
+export { type RecordedHistory, replayHistory } from "./replay.ts";
 
 /**
  * Starts a platform to run workflows on; close it when the test is over.
@@ -32,12 +33,15 @@ export async function createTestPlatform(options: TestPlatformOptions): Promise<
       target,
       instead: "export them from an entry module and give its path as entry",
     });
-  if (target === "localstack") return connectLocalStack(options);
+  if (target === "localstack") return startLocalStackPlatform(options);
   if (entry === undefined)
     throw pawlError("target_unsupported", {
       what: "starting without an entry module",
       target,
       instead: "give the path of the module that exports the workflows as entry",
     });
-  return startEmbeddedPlatform({ ...options, entry });
+  const withEntry = { ...options, entry };
+  return target === "embedded"
+    ? startEmbeddedPlatform(withEntry)
+    : startLocalStackPlatform(withEntry);
 }

@@ -1,7 +1,9 @@
 /** The test platform as tests see it: one interface, whatever runs behind it. */
 import type { Client } from "../client.ts";
 import type { Duration } from "../core/duration.ts";
+import type { WorkflowTaskMessage } from "../core/messages.ts";
 import type { Counts, CrashHandle, CrashPoint } from "../core/test-points.ts";
+import type { Message } from "../ports/queue.ts";
 
 /**
  * Where a test runs. `memory`: the handlers over fakes of AWS in this process, with a virtual clock.
@@ -19,8 +21,10 @@ export interface TestPlatformOptions {
   readonly activities?: Readonly<Record<string, unknown>>;
   /** Names of activity queues besides "default". */
   readonly queues?: readonly string[];
-  /** `localstack` only: the API of the deployed stack. Default: `PAWL_API_URL`. */
+  /** `localstack` only: the API of a stack that is deployed already. Default: `entry` is deployed. */
   readonly apiUrl?: string;
+  /** `localstack` only: gets a line for each step of installing, starting and deploying. */
+  readonly onProgress?: (line: string) => void;
   /** Gets every log line of the functions; not on `localstack`. */
   readonly onLog?: (line: object) => void;
 }
@@ -47,6 +51,10 @@ export interface TestPlatform extends AsyncDisposable {
    * @throws PawlError target_unsupported on `localstack`
    */
   counts(): Counts;
+  /** Puts a copy of a workflow-task message into its queue, as SQS may do at any time. */
+  deliver(message: WorkflowTaskMessage): Promise<void>;
+  /** Sends a message to its queue once more, as SQS itself may do; for tests of Pawl's own protocol. */
+  deliver(message: Message): Promise<void>;
   /** Ends everything; what was running is abandoned. */
   close(): Promise<void>;
 }

@@ -12,6 +12,8 @@ import { createWorkflowTaskHandler } from "../../../functions/workflow-task.ts";
 import { TABLES } from "../../adapters/dynamodb/layout.ts";
 import { loadLambda } from "../../adapters/lambda/functions.ts";
 import { loadS3 } from "../../adapters/s3/blobs.ts";
+import { messageBody, messageBody } from "../../adapters/sqs/queue.ts";
+import type { Fetch } from "../../client/transport.ts";
 import { Client } from "../../client.ts";
 import { durationMs } from "../../core/duration.ts";
 import type { FunctionName } from "../../core/test-points.ts";
@@ -32,6 +34,7 @@ import type { Process } from "../world/process.ts";
 import { Scheduler } from "../world/scheduler.ts";
 import { Sweeps } from "../world/sweeps.ts";
 import { World } from "../world/world.ts";
+import { queueOf } from "./deliver.ts";
 import { watched } from "./memory-bodies.ts";
 import { ENDPOINTS, logicalName, queueOptions, urlOfQueue } from "./memory-names.ts";
 import { telemetryTo } from "./memory-telemetry.ts";
@@ -60,7 +63,7 @@ export async function startMemory(options: TestPlatformOptions): Promise<TestPla
     tables: Object.values(TABLES),
     queues: queueOptions(stack),
     queueUrl: urlOfQueue,
-    buckets: ["payloads"],
+    buckets: [PAYLOAD_BUCKET],
     seed: String(scheduler.now()),
     nameOf: logicalName,
     gate: points.gate,
@@ -116,10 +119,17 @@ function platformOf({ world, clock, points, book }: Parts): TestPlatform {
     (event) => lambda.invoke("api", event),
     () => scheduler.now(),
   );
+  // What earlier requests set off is done before, and what this one sets off before its answer is
+  // seen, as far as no time has to pass for it: what a test sees does not depend on speed.
+  const request: Fetch = async (url, init) => {
+    await clock.caughtUp();
+    const response = await fetch(url, init);
+    await clock.caughtUp();
+    return response;
+  };
   const client = new Client({
     baseUrl: BASE_URL,
-    // What earlier requests set off is done first, as far as no time has to pass for it.
-    fetch: (url, init) => clock.waiting(clock.caughtUp().then(() => fetch(url, init))),
+    fetch: (url, init) => clock.waiting(request(url, init)),
     clock: {
       now: () => scheduler.now(),
       sleep: (ms) => clock.waiting(scheduler.sleep(ms, undefined, { passive: "poll" })),
@@ -137,6 +147,9 @@ function platformOf({ world, clock, points, book }: Parts): TestPlatform {
       clock.advance(durationMs(duration, { where: "platform.advance", option: "duration" })),
     crash: (point) => points.arm(point),
     counts: () => book.counts(),
+    deliver: async (message) => {
+      world.sqs.queue(WORKFLOW_QUEUE).send(messageBody(message), 0);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
