@@ -44,6 +44,19 @@ export interface ReceivedMessage {
   readonly receives: number;
 }
 
+/** What SQS is allowed to do to a message; a simulation makes it do so. */
+export interface QueueDisturbance {
+  /** Milliseconds for which a message is hidden once it was sent or received, given those asked for. */
+  hideMs(ms: number, why: "sent" | "received"): number;
+  /** Whether a delete with an older handle removes the message after all. */
+  deletesByOlderHandle(): boolean;
+}
+
+const UNDISTURBED: QueueDisturbance = {
+  hideMs: (ms) => ms,
+  deletesByOlderHandle: () => false,
+};
+
 export interface QueueDepth {
   readonly visible: number;
   readonly delayed: number;
@@ -58,8 +71,11 @@ export class FakeQueue {
   readonly #messages = new Map<string, Message>();
   readonly #deadLetter: (message: MovedMessage) => void;
   #ordinal = 0;
+  disturbance: QueueDisturbance = UNDISTURBED;
   /** Called when a message has become visible. */
   onVisible: () => void = () => {};
+  /** Called when a message was deleted. */
+  onDelete: (body: string) => void = () => {};
 
   /** @param url the queue's URL; its last part is the name */
   constructor(
@@ -91,7 +107,7 @@ export class FakeQueue {
       wake: undefined,
     };
     this.#messages.set(id, message);
-    this.#hide(message, delayMs);
+    this.#hide(message, this.disturbance.hideMs(delayMs, "sent"));
     return id;
   }
 
@@ -113,7 +129,8 @@ export class FakeQueue {
       message.receives += 1;
       message.firstReceivedAt ??= now;
       message.handle = `${message.id}#${message.receives}`;
-      this.#hide(message, visibilityMs ?? this.options.visibilityTimeoutMs);
+      const hiddenMs = visibilityMs ?? this.options.visibilityTimeoutMs;
+      this.#hide(message, this.disturbance.hideMs(hiddenMs, "received"));
       received.push(asReceived(message, message.handle, message.firstReceivedAt));
     }
     return received;
@@ -125,7 +142,10 @@ export class FakeQueue {
    */
   delete(handle: string): void {
     const message = this.#byHandle(handle);
-    if (message?.handle === handle) this.#remove(message);
+    if (message === undefined) return;
+    if (message.handle !== handle && !this.disturbance.deletesByOlderHandle()) return;
+    this.#remove(message);
+    this.onDelete(message.body);
   }
 
   changeVisibility(handle: string, ms: number): void {
