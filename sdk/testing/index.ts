@@ -40,8 +40,5 @@ export async function createTestPlatform(options: TestPlatformOptions): Promise<
       target,
       instead: "give the path of the module that exports the workflows as entry",
     });
-  const withEntry = { ...options, entry };
-  return target === "embedded"
-    ? startEmbeddedPlatform(withEntry)
-    : startLocalStackPlatform(withEntry);
+  return startEmbeddedPlatform({ ...options, entry });
 }

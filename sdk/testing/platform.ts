@@ -3,7 +3,6 @@ import type { Client } from "../client.ts";
 import type { Duration } from "../core/duration.ts";
 import type { WorkflowTaskMessage } from "../core/messages.ts";
 import type { Counts, CrashHandle, CrashPoint } from "../core/test-points.ts";
-import type { Message } from "../ports/queue.ts";
 
 /**
  * Where a test runs. `memory`: the handlers over fakes of AWS in this process, with a virtual clock.
@@ -53,8 +52,6 @@ export interface TestPlatform extends AsyncDisposable {
   counts(): Counts;
   /** Puts a copy of a workflow-task message into its queue, as SQS may do at any time. */
   deliver(message: WorkflowTaskMessage): Promise<void>;
-  /** Sends a message to its queue once more, as SQS itself may do; for tests of Pawl's own protocol. */
-  deliver(message: Message): Promise<void>;
   /** Ends everything; what was running is abandoned. */
   close(): Promise<void>;
 }

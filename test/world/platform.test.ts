@@ -22,7 +22,7 @@ let bodies: string[] = [];
 let platform: TestPlatform;
 
 afterEach(async () => {
-  await platform.close();
+  await platform?.close();
   bodies = [];
 });
 

@@ -1,9 +1,8 @@
 /** The target `embedded`: the local stack with instrumented functions, in real processes and time. */
 import { Client } from "../../client.ts";
 import { pawlError } from "../../core/errors.ts";
-import { queueUrl, queueUrl, WORKFLOW_QUEUE } from "../../dev/embedded/deployment.ts";
+import { queueUrl, WORKFLOW_QUEUE } from "../../dev/embedded/deployment.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
-import { queueOf, sendCopy } from "./deliver.ts";
 import { deliverTo } from "./sqs-endpoint.ts";
 
 export async function startEmbeddedPlatform(
@@ -31,10 +30,6 @@ export async function startEmbeddedPlatform(
     },
     crash: (point) => stack.crash(point),
     counts: () => stack.counts(),
-    deliver: (message) => {
-      const endpoint = stack.endpoints.queues;
-      return sendCopy(endpoint, queueUrl(endpoint, queueOf(message)), message);
-    },
     deliver: (message) =>
       deliverTo(stack.endpoints.queues, queueUrl(stack.endpoints.queues, WORKFLOW_QUEUE), message),
     close,

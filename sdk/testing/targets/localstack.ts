@@ -1,19 +1,31 @@
-/** The target `localstack`: the entry module deployed by CDK into a LocalStack that is found or started. */
-import { ListQueuesCommand } from "@aws-sdk/client-sqs";
+/**
+ * The target `localstack`: the entry module deployed by CDK into a LocalStack that is found or
+ * started; or, with `apiUrl`, a stack that is deployed already, seen through its API alone.
+ */
 import { Client } from "../../client.ts";
-import { InvariantError, type PawlError, pawlError } from "../../core/errors.ts";
+import { type PawlError, pawlError } from "../../core/errors.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
-import { emulatedSqs, sendCopy } from "./deliver.ts";
+import { deliverTo, findQueue } from "./sqs-endpoint.ts";
 
-export async function startLocalStackPlatform(
-  options: TestPlatformOptions & { readonly entry: string },
-): Promise<TestPlatform> {
+/** The id of the workflow queue in the construct, which is in its physical name. */
+const WORKFLOW_QUEUE = /WorkflowTasksQueue/;
+
+export async function startLocalStackPlatform(options: TestPlatformOptions): Promise<TestPlatform> {
+  if (options.apiUrl === undefined) return deployed(options);
+  return platformOf(options.apiUrl, {
+    close: async () => {},
+    deliver: async () => {
+      throw refusal("delivering a message to a stack that is known by its API alone");
+    },
+  });
+}
+
+async function deployed({ entry, queues, onProgress }: TestPlatformOptions): Promise<TestPlatform> {
+  if (entry === undefined) throw refusal("starting without an entry module");
   // Loaded here: only this target needs CDK.
   const { startLocalStack } = await import("../../dev/localstack/host.ts");
   const { deployToLocalStack } = await import("../../dev/localstack-deploy.ts");
-  const { entry, queues, onLog } = options;
-  const progress =
-    onLog === undefined ? {} : { onProgress: (text: string) => onLog({ source: "stack", text }) };
+  const progress = onProgress === undefined ? {} : { onProgress };
   const { endpoint, stop } = await startLocalStack(progress);
   const deployment = await deployToLocalStack({
     entry,
@@ -24,16 +36,26 @@ export async function startLocalStackPlatform(
     await stop();
     throw error;
   });
-  const close = async (): Promise<void> => {
-    try {
-      await deployment.destroy();
-    } finally {
-      await stop();
-    }
-  };
+  return platformOf(deployment.apiUrl, {
+    async close() {
+      try {
+        await deployment.destroy();
+      } finally {
+        await stop();
+      }
+    },
+    async deliver(message) {
+      const queue = await findQueue(endpoint, deployment.stackName, WORKFLOW_QUEUE);
+      await deliverTo(endpoint, queue, message);
+    },
+  });
+}
+
+function platformOf(apiUrl: string, stack: Pick<TestPlatform, "close" | "deliver">): TestPlatform {
   return {
+    ...stack,
     target: "localstack",
-    client: new Client({ baseUrl: deployment.apiUrl }),
+    client: new Client({ baseUrl: apiUrl }),
     advance: async () => {
       throw refusal("moving the clock");
     },
@@ -43,28 +65,8 @@ export async function startLocalStackPlatform(
     counts: () => {
       throw refusal("counting calls");
     },
-    deliver: async (message) => {
-      if (message.type !== "workflow_task") throw refusal("delivering an activity task");
-      await sendCopy(endpoint, await workflowQueueUrl(endpoint, deployment.stackName), message);
-    },
-    close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: stack.close,
   };
-}
-
-/** CloudFormation chooses the names; they begin with the stack's. */
-async function workflowQueueUrl(endpoint: string, stackName: string): Promise<string> {
-  const client = emulatedSqs(endpoint);
-  try {
-    const { QueueUrls: urls = [] } = await client.send(
-      new ListQueuesCommand({ QueueNamePrefix: stackName }),
-    );
-    const url = urls.find((each) => /workflowtask/i.test(each) && !/deadletter/i.test(each));
-    if (url === undefined) throw new InvariantError(`the stack ${stackName} has no workflow queue`);
-    return url;
-  } finally {
-    client.destroy();
-  }
 }
 
 function refusal(what: string): PawlError {

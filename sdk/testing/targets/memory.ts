@@ -12,7 +12,7 @@ import { createWorkflowTaskHandler } from "../../../functions/workflow-task.ts";
 import { TABLES } from "../../adapters/dynamodb/layout.ts";
 import { loadLambda } from "../../adapters/lambda/functions.ts";
 import { loadS3 } from "../../adapters/s3/blobs.ts";
-import { messageBody, messageBody } from "../../adapters/sqs/queue.ts";
+import { messageBody } from "../../adapters/sqs/queue.ts";
 import type { Fetch } from "../../client/transport.ts";
 import { Client } from "../../client.ts";
 import { durationMs } from "../../core/duration.ts";
@@ -21,6 +21,8 @@ import {
   type DeployedFunction,
   deployment,
   functionEnvironment,
+  PAYLOAD_BUCKET,
+  WORKFLOW_QUEUE,
 } from "../../dev/embedded/deployment.ts";
 import type { UserCode } from "../../ports/user-code.ts";
 import { createRegistry } from "../../worker/registry.ts";
@@ -34,7 +36,6 @@ import type { Process } from "../world/process.ts";
 import { Scheduler } from "../world/scheduler.ts";
 import { Sweeps } from "../world/sweeps.ts";
 import { World } from "../world/world.ts";
-import { queueOf } from "./deliver.ts";
 import { watched } from "./memory-bodies.ts";
 import { ENDPOINTS, logicalName, queueOptions, urlOfQueue } from "./memory-names.ts";
 import { telemetryTo } from "./memory-telemetry.ts";
@@ -121,7 +122,7 @@ function platformOf({ world, clock, points, book }: Parts): TestPlatform {
   );
   // What earlier requests set off is done before, and what this one sets off before its answer is
   // seen, as far as no time has to pass for it: what a test sees does not depend on speed.
-  const request: Fetch = async (url, init) => {
+  const request = async (...[url, init]: Parameters<Fetch>): Promise<Response> => {
     await clock.caughtUp();
     const response = await fetch(url, init);
     await clock.caughtUp();
