@@ -11,7 +11,6 @@ import * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { ENV } from "../functions/environment.ts";
 import { ERRORS, type ErrorCode } from "../sdk/core/errors.ts";
-import { ID_LENGTH_MAX } from "../sdk/core/limits.ts";
 import { acknowledge } from "./acknowledge.ts";
 import type { Compute } from "./compute.ts";
 import { type FunctionDefaults, type FunctionSize, PawlFunction } from "./functions.ts";
@@ -145,16 +144,16 @@ function createHandler(scope: Construct, props: ApiProps): PawlFunction {
 }
 
 function addRoutes(api: apigateway.RestApi, handler: PawlFunction, publicHealth: boolean): void {
+  // Bodies have no model on purpose: the function says which field is wrong, the gateway would not.
   const validator = api.addRequestValidator("Validator", {
     validateRequestBody: true,
     validateRequestParameters: true,
   });
-  const startBody = startModel(api);
   const integration = new apigateway.LambdaIntegration(handler.function, {
     // One permission for this API in place of two for each of its methods.
     scopePermissionToMethod: false,
   });
-  for (const { method, path, permission } of ROUTES) {
+  for (const { method, path } of ROUTES) {
     const isPublic = path === HEALTH_PATH && publicHealth;
     const added = api.root.resourceForPath(path).addMethod(method, integration, {
       authorizationType: isPublic
@@ -162,29 +161,9 @@ function addRoutes(api: apigateway.RestApi, handler: PawlFunction, publicHealth:
         : apigateway.AuthorizationType.IAM,
       requestValidator: validator,
       requestParameters: pathParameters(path),
-      ...(permission === "start" ? { requestModels: { "application/json": startBody } } : {}),
     });
     acknowledge(added, "AwsSolutions-COG4", IAM_REASON);
   }
-}
-
-/** What the gateway refuses before the function is paid for; the function checks everything again. */
-function startModel(api: apigateway.RestApi): apigateway.Model {
-  return api.addModel("StartRequest", {
-    contentType: "application/json",
-    schema: {
-      schema: apigateway.JsonSchemaVersion.DRAFT4,
-      type: apigateway.JsonSchemaType.OBJECT,
-      required: ["workflow_type"],
-      properties: {
-        workflow_type: {
-          type: apigateway.JsonSchemaType.STRING,
-          minLength: 1,
-          maxLength: ID_LENGTH_MAX,
-        },
-      },
-    },
-  });
 }
 
 function pathParameters(path: string): Record<string, boolean> {
@@ -196,7 +175,6 @@ function pathParameters(path: string): Record<string, boolean> {
 function addGatewayErrors(api: apigateway.RestApi): void {
   const { ResponseType } = apigateway;
   const answers: readonly (readonly [string, apigateway.ResponseType, ErrorCode])[] = [
-    ["BadBody", ResponseType.BAD_REQUEST_BODY, "invalid_request"],
     ["TooLarge", ResponseType.REQUEST_TOO_LARGE, "request_too_large"],
     ["Throttled", ResponseType.THROTTLED, "too_many_requests"],
     ["Unsigned", ResponseType.MISSING_AUTHENTICATION_TOKEN, "access_denied"],

@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startLocalStack, stopLocalStack } from "../sdk/dev/localstack/host.ts";
-import { localStackApiUrl, runCdk } from "../sdk/dev/localstack-deploy.ts";
+import { CDK_DEPLOY, localStackApiUrl, runCdk } from "../sdk/dev/localstack-deploy.ts";
 
 const USAGE = `usage: npm run deploy -- --target aws [--dry-run] [-- <arguments of cdk deploy>]
        npm run deploy -- --target localstack [--port <port>] [--stop]`;
@@ -54,7 +54,7 @@ async function deploy(): Promise<void> {
     const app = ["--context", "target=localstack", "--output", join(folder, "cdk.out")];
     await runCdk(["bootstrap", ...app, "aws://000000000000/us-east-1"], options);
     const outputsFile = join(folder, "outputs.json");
-    await runCdk(["deploy", ...app, "--outputs-file", outputsFile, STACK], options);
+    await runCdk([...CDK_DEPLOY, ...app, "--outputs-file", outputsFile, STACK], options);
     const outputs: Record<string, Record<string, string>> = JSON.parse(
       readFileSync(outputsFile, "utf8"),
     );

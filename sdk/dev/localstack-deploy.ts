@@ -57,7 +57,7 @@ export async function deployToLocalStack(
   await createAssetBucket(endpoint);
   const outputsFile = join(folder, "outputs.json");
   onProgress(`deploying ${stackName} to ${endpoint}`);
-  const deploy = ["deploy", "--method", "direct", "--outputs-file", outputsFile];
+  const deploy = [...CDK_DEPLOY, "--method", "direct", "--outputs-file", outputsFile];
   await cdk([...deploy, "--app", assembly, stackName]);
   const outputs = await readOutputs(outputsFile, stackName);
   return {
@@ -76,6 +76,15 @@ export function localStackApiUrl(endpoint: string, apiId: string): string {
   return `${numericHost(endpoint)}/_aws/execute-api/${apiId}/${STAGE}`;
 }
 
+/** `cdk deploy` without questions and without a progress bar. */
+export const CDK_DEPLOY = [
+  "deploy",
+  "--require-approval",
+  "never",
+  "--progress",
+  "events",
+] as const;
+
 export interface CdkOptions {
   readonly endpoint: string;
   readonly cwd: string;
@@ -87,7 +96,7 @@ export interface CdkOptions {
  * @throws Error with the last lines that the CLI wrote, when it does not succeed
  */
 export async function runCdk(command: readonly string[], options: CdkOptions): Promise<void> {
-  const fixed = ["--require-approval", "never", "--progress", "events", "--no-notices", "--ci"];
+  const fixed = ["--no-notices", "--ci"];
   const child = spawn(process.execPath, [cdkCli(), ...command, ...fixed], {
     cwd: options.cwd,
     env: localStackEnvironment(options.endpoint),

@@ -72,11 +72,11 @@ describe("tables", () => {
       keys: properties["KeySchema"],
       indexes: properties["GlobalSecondaryIndexes"] ?? [],
     }));
-    expect(contract).toMatchSnapshot();
+    expect(contract).toMatchSnapshot("tables");
     expect(
       buckets.map(({ id, properties }) => [id, properties["BucketName"] ?? "generated"]),
-    ).toMatchSnapshot();
-    expect(resources(template, "AWS::SQS::Queue").map(({ id }) => id)).toMatchSnapshot();
+    ).toMatchSnapshot("buckets");
+    expect(resources(template, "AWS::SQS::Queue").map(({ id }) => id)).toMatchSnapshot("queues");
   });
 });
 
