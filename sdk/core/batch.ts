@@ -2,9 +2,24 @@
 import { invariant } from "./errors.ts";
 import { type Batch, type HistoryEvent, isTerminal, SCHEMA_VERSION } from "./events.ts";
 
+/** Where a log stands: what its last batch says (R11). */
+export interface Tail extends Pick<Batch, "lease" | "turn_from" | "closed" | "generation"> {
+  /** The sequence number that the next event of the log gets, from 1. */
+  readonly next: number;
+}
+
+const EMPTY: Tail = { next: 1, lease: null, turn_from: null, closed: false, generation: 0 };
+
+/** Where the log stands behind its last batch; undefined means that it is empty. */
+export function tailOf(last: Batch | undefined): Tail {
+  if (last === undefined) return EMPTY;
+  const { lease, turn_from, closed, generation } = last;
+  return { next: nextSequence(last), lease, turn_from, closed, generation };
+}
+
 /** The sequence number that the next event of the log gets, from 1. */
-export function nextSequence(tail: Batch | undefined): number {
-  return tail === undefined ? 1 : tail.sequence + tail.events.length;
+export function nextSequence(last: Batch | undefined): number {
+  return last === undefined ? 1 : last.sequence + last.events.length;
 }
 
 /**
@@ -14,25 +29,20 @@ export function nextSequence(tail: Batch | undefined): number {
  * lease that is not carried on would be a lost worker to everyone else (R11, H12). An event that
  * closes the run ends both. `nonce` stays the same over the retries of one logical write (R9).
  */
-export function inboundBatch(
-  tail: Batch | undefined,
-  events: readonly HistoryEvent[],
-  nonce: string,
-): Batch {
+export function inboundBatch(tail: Tail, events: readonly HistoryEvent[], nonce: string): Batch {
   invariant(events.length > 0, "a batch needs an event");
-  invariant(tail?.closed !== true, "nothing is appended to a closed log");
-  const sequence = nextSequence(tail);
+  invariant(!tail.closed, "nothing is appended to a closed log");
   const closed = events.some(isTerminal);
   return {
     schema: SCHEMA_VERSION,
-    sequence,
+    sequence: tail.next,
     kind: "inbound",
     events,
-    lease: closed ? null : (tail?.lease ?? null),
-    turn_from: closed ? null : (tail?.turn_from ?? null),
+    lease: closed ? null : tail.lease,
+    turn_from: closed ? null : tail.turn_from,
     closed,
     nonce,
-    basis: sequence,
-    generation: tail?.generation ?? 0,
+    basis: tail.next,
+    generation: tail.generation,
   };
 }

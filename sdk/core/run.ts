@@ -5,6 +5,7 @@
  * The state is folded forward in place, also speculatively: whoever loses the append throws it away
  * and folds the log again (design section 1).
  */
+import type { Tail } from "./batch.ts";
 import { InvariantError, invariant, pawlError } from "./errors.ts";
 import {
   type ActivityFields,
@@ -105,6 +106,12 @@ export class RunState {
     this.beginBatch(batch.kind);
     for (const event of batch.events) this.fold(event);
     this.endBatch(batch);
+  }
+
+  /** Where the log stands. */
+  tail(): Tail {
+    const { next, lease, turnFrom, closed, generation } = this;
+    return { next, lease, turn_from: turnFrom, closed, generation };
   }
 
   /** Starts a batch at the tail: events folded from now on stand in it. */

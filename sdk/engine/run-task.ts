@@ -4,16 +4,11 @@
  * Decides which message may open or continue a turn, and which may be deleted (R1 to R7, R12, R15);
  * a turn itself is in `turn-driver.ts`. After every lost race it starts again from the log.
  */
+import { inboundBatch } from "../core/batch.ts";
 import { deliver, isSelfContained } from "../core/deliver.ts";
 import { openDispatches } from "../core/dispatch.ts";
 import { invariant } from "../core/errors.ts";
-import {
-  type Batch,
-  type HistoryEvent,
-  type RunKey,
-  SCHEMA_VERSION,
-  type WorkflowStarted,
-} from "../core/events.ts";
+import type { HistoryEvent, RunKey, WorkflowStarted } from "../core/events.ts";
 import { CHECK_MS_FIRST, LEASE_MARGIN_MS } from "../core/limits.ts";
 import { eventKey, type WorkflowTaskMessage } from "../core/messages.ts";
 import type { RunState } from "../core/run.ts";
@@ -251,7 +246,7 @@ export class RunTask {
   ): Promise<"appended" | "lost" | undefined> {
     const { state } = this;
     const { ports } = this.context;
-    const header = { lease: state.lease, turn_from: state.turnFrom, generation: state.generation };
+    const tail = state.tail();
     const events: HistoryEvent[] = [];
     state.beginBatch("inbound");
     for (const item of items) {
@@ -261,26 +256,14 @@ export class RunTask {
       events.push(...delivery);
     }
     if (events.length === 0) return undefined;
-    const sequence = state.next - events.length;
-    const batch: Batch = {
-      schema: SCHEMA_VERSION,
-      sequence,
-      kind: "inbound",
-      events,
-      lease: state.closed ? null : header.lease,
-      turn_from: state.closed ? null : header.turn_from,
-      closed: state.closed,
-      nonce: ports.host.newId(),
-      basis: sequence,
-      generation: header.generation,
-    };
+    const batch = inboundBatch(tail, events, ports.host.newId());
     state.endBatch(batch);
     if ((await persistently(ports.host, () => ports.history.append(this.key, batch))) === "lost") {
       await this.run.reload();
       return "lost";
     }
     await this.run.committedInbound(batch);
-    await this.sendOpen(sequence, sequence);
+    await this.sendOpen(batch.sequence, batch.sequence);
     return "appended";
   }
 

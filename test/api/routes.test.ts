@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createApiHandler } from "../../functions/api.ts";
 import type { ErrorResponse } from "../../sdk/core/api.ts";
-import { inboundBatch } from "../../sdk/core/batch.ts";
+import { inboundBatch, tailOf } from "../../sdk/core/batch.ts";
 import { ERRORS } from "../../sdk/core/errors.ts";
 import { NOW, unanswered } from "../operations/world.ts";
 import { type ApiCaller, apiCaller, refusal } from "./caller.ts";
@@ -231,7 +231,7 @@ describe("what goes wrong inside", () => {
       arguments: { blob: "shop/v", bytes: 1_400_000 },
       options: {},
     }));
-    await api.world.append(run, inboundBatch(undefined, scheduled, "n"));
+    await api.world.append(run, inboundBatch(tailOf(undefined), scheduled, "n"));
     expect(await api.call("GET", "/api/workflows/o-1")).toMatchObject(
       refusal("response_too_large", "bytes"),
     );

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { inboundBatch } from "../../sdk/core/batch.ts";
+import { inboundBatch, tailOf } from "../../sdk/core/batch.ts";
 import { InfrastructureError } from "../../sdk/core/errors.ts";
 import type { Batch, HistoryEvent, RunKey } from "../../sdk/core/events.ts";
 import { ApiWorld, NOW, unanswered } from "./world.ts";
@@ -20,7 +20,7 @@ beforeEach(async () => {
 /** What a workflow task has written so far: a turn is open under a lease. */
 function turn(): Batch {
   return {
-    ...inboundBatch(undefined, [started()], "task"),
+    ...inboundBatch(tailOf(undefined), [started()], "task"),
     kind: "task",
     lease: { owner: "task-1", until: NOW + 30_000, alarm: "start" },
     turn_from: 1,
@@ -192,10 +192,10 @@ describe("a request that is repeated (R20)", () => {
       InfrastructureError,
     );
     // The message was sent although no answer came: the task puts the event into the log.
-    await world.append(run, inboundBatch(undefined, [started(), signalEvent("a")], "task"));
+    await world.append(run, inboundBatch(tailOf(undefined), [started(), signalEvent("a")], "task"));
     await world.append(
       run,
-      inboundBatch(await world.ports.history.readTail(run), [signalEvent("b")], "other"),
+      inboundBatch(tailOf(await world.ports.history.readTail(run)), [signalEvent("b")], "other"),
     );
     await world.operations.signal(REF, "paid", { signal_id: "a" });
     expect(await signalIds()).toEqual(["a", "b"]);
@@ -255,7 +255,7 @@ describe("interleavings of message and append", () => {
 
   test("when the workflow task appended the event first, it stays one event", async () => {
     once(APPEND, () =>
-      world.append(run, inboundBatch(undefined, [started(), signalEvent("a")], "task")),
+      world.append(run, inboundBatch(tailOf(undefined), [started(), signalEvent("a")], "task")),
     );
     expect(await world.operations.signal(REF, "paid", { signal_id: "a" })).toMatchObject({
       accepted: true,
@@ -269,7 +269,9 @@ describe("interleavings of message and append", () => {
       at: NOW + 1,
       output: { json: "1" },
     };
-    once(APPEND, () => world.append(run, inboundBatch(undefined, [started(), completed], "task")));
+    once(APPEND, () =>
+      world.append(run, inboundBatch(tailOf(undefined), [started(), completed], "task")),
+    );
     await expect(world.operations.signal(REF, "paid", {})).rejects.toMatchObject({
       code: "workflow_closed",
       message: expect.stringContaining("completed"),
@@ -280,14 +282,17 @@ describe("interleavings of message and append", () => {
 
   test("when the run took the event and closed, the request is accepted (G3)", async () => {
     once(APPEND, async () => {
-      await world.append(run, inboundBatch(undefined, [started(), signalEvent("a")], "task"));
+      await world.append(
+        run,
+        inboundBatch(tailOf(undefined), [started(), signalEvent("a")], "task"),
+      );
       const tail = await world.ports.history.readTail(run);
       const completed: HistoryEvent = {
         type: "WorkflowCompleted",
         at: NOW + 1,
         output: { json: "1" },
       };
-      await world.append(run, inboundBatch(tail, [completed], "task"));
+      await world.append(run, inboundBatch(tailOf(tail), [completed], "task"));
     });
     await expect(world.operations.signal(REF, "paid", { signal_id: "a" })).resolves.toMatchObject({
       accepted: true,

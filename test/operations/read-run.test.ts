@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { inboundBatch } from "../../sdk/core/batch.ts";
+import { inboundBatch, tailOf } from "../../sdk/core/batch.ts";
 import type { HistoryEvent, RunKey } from "../../sdk/core/events.ts";
 import { canonicalJson } from "../../sdk/core/views/canonical-json.ts";
 import { ReportedError } from "../../sdk/engine/operations/query.ts";
@@ -38,7 +38,7 @@ function sideEffect(sequence: number, json: string): HistoryEvent {
 async function write(...events: readonly HistoryEvent[]): Promise<void> {
   const tail = await world.ports.history.readTail(run);
   const nonce = `test-${tail?.sequence ?? 0}`;
-  await world.append(run, inboundBatch(tail, events, nonce));
+  await world.append(run, inboundBatch(tailOf(tail), events, nonce));
 }
 
 describe("run details", () => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { inboundBatch } from "../../sdk/core/batch.ts";
+import { inboundBatch, tailOf } from "../../sdk/core/batch.ts";
 import { InfrastructureError } from "../../sdk/core/errors.ts";
 import type { HistoryEvent, RunKey } from "../../sdk/core/events.ts";
 import { PENDING_START_MS } from "../../sdk/core/limits.ts";
@@ -29,7 +29,7 @@ const STARTED = (run: RunKey): HistoryEvent => ({
 
 /** Ends a run's log without telling its row. */
 async function end(run: RunKey, last: HistoryEvent): Promise<void> {
-  await world.append(run, inboundBatch(undefined, [STARTED(run), last], "task"));
+  await world.append(run, inboundBatch(tailOf(undefined), [STARTED(run), last], "task"));
 }
 
 const COMPLETED: HistoryEvent = { type: "WorkflowCompleted", at: NOW + 5, output: { json: "7" } };

@@ -3,7 +3,7 @@
  * append, then the answer. Accepted means in the log; keys make message and append one event.
  */
 import type { AcceptedResponse, SignalRequest, StopRequest } from "../../core/api.ts";
-import { inboundBatch, nextSequence } from "../../core/batch.ts";
+import { inboundBatch, nextSequence, tailOf } from "../../core/batch.ts";
 import { InfrastructureError, pawlError } from "../../core/errors.ts";
 import {
   type Batch,
@@ -154,7 +154,7 @@ async function appendRequest(
       ...(tail === undefined ? [startedEvent(row, event.at)] : []),
       event,
     ];
-    const batch = inboundBatch(tail, events, nonce);
+    const batch = inboundBatch(tailOf(tail), events, nonce);
     if ((await appendOnce(ports, row, batch)) === "appended") {
       await followLog(ports, row, batch);
       return;
