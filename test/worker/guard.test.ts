@@ -105,7 +105,7 @@ describe("in workflow code", () => {
     ["node:fs existsSync()", () => existsSync(here)],
     ["node:fs/promises readFile()", () => readFilePromise(here)],
     ["node:fs/promises readFile()", () => fs.promises.readFile(here)],
-    ["node:fs/promises writeFile()", () => writeFile(here, "")],
+    ["node:fs/promises writeFile()", () => writeFile(`${here}/no-folder`, "")],
     ["node:http get()", () => get("http://127.0.0.1:9")],
     ["node:http request()", () => http.request("http://127.0.0.1:9")],
     ["node:https request()", () => request("https://127.0.0.1:9")],
@@ -190,6 +190,21 @@ describe("in workflow code", () => {
     expect(delays).toEqual([1_000, 400, 600]);
     await run.fireTimers();
     expect(run.outcome()).toEqual({ kind: "returned", value: 1_000 });
+  });
+
+  test("a timeout that is cleared because of the cancel request does not fire", async () => {
+    const wf = workflow(async () => {
+      const fired: string[] = [];
+      const waiting = sleep("1d");
+      const timeout = setTimeout(() => fired.push("cleared"), 1_000);
+      await waiting.catch(() => clearTimeout(timeout));
+      await sleep("2s");
+      return fired;
+    });
+    const run = await startRun({ wf }, "wf");
+    await run.cancel();
+    await run.fireTimers();
+    expect(run.outcome()).toEqual({ kind: "returned", value: [] });
   });
 
   test("what is allowed stays: the environment, microtasks, URLs, buffers", async () => {

@@ -46,7 +46,8 @@ class DurableTimeout {
   readonly #scope: WorkflowScope;
   readonly #delayMs: number;
   readonly #callback: () => void;
-  #timer: DurableTimer;
+  /** The timer that will call; none once closed. */
+  #timer: DurableTimer | undefined;
   #fireAt: number;
 
   constructor(scope: WorkflowScope, delayMs: number, callback: () => void) {
@@ -60,7 +61,8 @@ class DurableTimeout {
 
   close(): this {
     const timer = this.#timer;
-    runOutsideScope(() => timer.cancel());
+    this.#timer = undefined;
+    if (timer !== undefined) runOutsideScope(() => timer.cancel());
     return this;
   }
 
