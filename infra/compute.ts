@@ -81,12 +81,15 @@ export class Compute extends Construct {
   /** What every function has; see functions/environment.ts. */
   readonly environment: Readonly<Record<string, string>>;
   readonly activityQueues: ReadonlyMap<string, ActivityQueue>;
+  /** A scope for names that users choose, apart from those that are chosen here. */
+  private readonly activities: Construct;
   private readonly queuesByName = new Map<string, ActivityQueue>();
 
   constructor(scope: Construct, id: string, props: ComputeProps) {
     super(scope, id);
     this.props = props;
     this.activityQueues = this.queuesByName;
+    this.activities = new Construct(this, "Activities");
     this.workflowTasks = this.createQueue(this, "WorkflowTasks", props.workflow.timeout);
     this.eventDeadLetterQueue = this.createEventDeadLetters();
     this.environment = this.createEnvironment();
@@ -95,7 +98,7 @@ export class Compute extends Construct {
   }
 
   addActivityQueue(name: string, size: ActivityQueueSize): ActivityQueue {
-    const activityQueue = new ActivityQueue(this, name, this, size);
+    const activityQueue = new ActivityQueue(this.activities, name, this, size);
     this.queuesByName.set(name, activityQueue);
     this.workflow.allowSend(activityQueue.queue);
     this.sweeper.allowSend(activityQueue.queue);

@@ -9,7 +9,7 @@ const CONCURRENCY_MAX = 1000;
 const BATCH_MAX = 10;
 const QUEUE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const NAMESPACE = /^[A-Za-z0-9_.-]{1,64}$/;
-const RESERVED_PREFIXES = ["PAWL_", "AWS_"];
+const RESERVED_PREFIX = "PAWL_";
 
 export function checkProps(scope: IConstruct, props: PawlProps): void {
   const { namespace } = props;
@@ -83,9 +83,9 @@ function checkEnvironment(
   environment: { readonly [name: string]: string } | undefined,
 ): void {
   for (const name of Object.keys(environment ?? {})) {
-    const prefix = RESERVED_PREFIXES.find((reserved) => name.startsWith(reserved));
-    if (prefix !== undefined)
-      fail(scope, `${what} sets ${name}: names with ${prefix} are reserved`);
+    if (name.startsWith(RESERVED_PREFIX)) {
+      fail(scope, `${what} sets ${name}: names with ${RESERVED_PREFIX} are reserved`);
+    }
     if (name === "NODE_OPTIONS") fail(scope, `${what} sets NODE_OPTIONS, which Pawl sets itself`);
   }
 }

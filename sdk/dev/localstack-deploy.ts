@@ -46,10 +46,23 @@ const STAGE = "prod";
 export async function deployToLocalStack(
   options: LocalStackDeployOptions,
 ): Promise<LocalStackDeployment> {
+  const folder = await mkdtemp(join(tmpdir(), "pawl-deploy-"));
+  try {
+    return await deployFrom(folder, options);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The folder keeps the assembly until the stack is destroyed: the CLI destroys from it, too. */
+async function deployFrom(
+  folder: string,
+  options: LocalStackDeployOptions,
+): Promise<LocalStackDeployment> {
   const endpoint = numericHost(options.endpoint);
   const stackName = options.stackName ?? "pawl-local";
   const onProgress = options.onProgress ?? (() => {});
-  const folder = await mkdtemp(join(tmpdir(), "pawl-deploy-"));
   const cdk = (command: readonly string[]): Promise<void> =>
     runCdk(command, { endpoint, cwd: folder, onProgress });
   onProgress(`bundling ${options.entry}`);
@@ -108,7 +121,7 @@ export async function runCdk(command: readonly string[], options: CdkOptions): P
       if (line.trim() === "") continue;
       lastLines.push(line);
       if (lastLines.length > LAST_LINES) lastLines.shift();
-      options.onProgress(line);
+      if (!UNFINISHED.test(line)) options.onProgress(line);
     }
   });
   const status = await new Promise<number | null>((resolve, reject) => {
@@ -120,6 +133,8 @@ export async function runCdk(command: readonly string[], options: CdkOptions): P
 }
 
 const LAST_LINES = 30;
+/** Each of a hundred resources also says when it begins; progress is what has been done. */
+const UNFINISHED = /_IN_PROGRESS\b|: start: /;
 
 /** The environment of this process, without what would lead the AWS SDK elsewhere. */
 function localStackEnvironment(endpoint: string): NodeJS.ProcessEnv {

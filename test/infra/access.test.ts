@@ -1,10 +1,21 @@
 import { Template } from "aws-cdk-lib/assertions";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { describe, expect, test } from "vitest";
+import { createApp } from "../../functions/routes/app.ts";
 import { HEALTH_PATH, ROUTES } from "../../infra/api.ts";
+import type { Operations } from "../../sdk/engine/operations/operations.ts";
+import type { Telemetry } from "../../sdk/ports/telemetry.ts";
 import { build, type Resource, resources, statementsOf, synthesize, target } from "./synthesize.ts";
 
 const { template } = synthesize();
+
+const silent: Telemetry = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  count() {},
+};
 
 describe("roles (S11)", () => {
   const roles = resources(template, "AWS::IAM::Role");
@@ -71,6 +82,19 @@ describe("the API (S4)", () => {
     const expected = ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect(methods.map(routeOf).toSorted()).toEqual(expected.toSorted());
     expect(ROUTES).toHaveLength(21);
+  });
+
+  test("has the routes that the api function answers, no more and no fewer", () => {
+    // Only the table of routes is looked at: no operation is ever called.
+    const app = createApp({} as Operations, silent);
+    const answered = app.routes
+      .filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+    const listed = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    const matches = (route: string, pattern: string): boolean =>
+      new RegExp(`^${pattern.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(route);
+    expect(answered.filter((route) => !listed.some((each) => matches(route, each)))).toEqual([]);
+    expect(listed.filter((each) => !answered.some((route) => matches(route, each)))).toEqual([]);
   });
 
   test("asks for a signature on every method", () => {

@@ -223,6 +223,13 @@ describe("addActivityQueue", () => {
     expect(sends("ApiHandlerRole")).toEqual([workflowTasks]);
   });
 
+  test("takes any name, those of other parts of the construct included", () => {
+    const { pawl: extended } = build();
+    for (const name of ["Sweeper", "WorkflowTasks", "Events", "Activities"]) {
+      expect(extended.addActivityQueue(name).name).toBe(name);
+    }
+  });
+
   const refused = [
     ["default", {}, "already an activity queue default"],
     ["", {}, "name  is not possible"],
@@ -263,7 +270,7 @@ describe("props", () => {
     [{ namespace: "a b" }, "namespace a b is not possible"],
     [{ workflowTimeout: Duration.hours(1) }, "workflowTimeout in seconds is 3600"],
     [{ workflowMaxConcurrency: 1001 }, "workflowMaxConcurrency is 1001"],
-    [{ environment: { AWS_REGION: "x" } }, "names with AWS_ are reserved"],
+    [{ environment: { PAWL_VERSION: "x" } }, "names with PAWL_ are reserved"],
     [{ queues: { "a b": {} } }, "activity queue name a b is not possible"],
   ] as const;
   test.for(refused)("%o is refused", ([props, reason]) => {
