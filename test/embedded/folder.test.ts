@@ -45,7 +45,9 @@ describe("the folder of a stack", () => {
     const reused = { pid: process.pid, started: "another time" };
     await writeLock({ owner: reused, children: [reused] });
 
-    await (await openFolder(path, false)).release();
+    const folder = await openFolder(path, false);
+    expect(folder.path).toBe(path);
+    await folder.release();
   });
 
   test("names the stack and what it started, so that the next one can end them", async () => {

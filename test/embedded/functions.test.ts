@@ -149,7 +149,7 @@ describe("the sweeper", () => {
     const frequent = await startFixture({ sweepEveryMs: 1 });
     try {
       const swept = () => frequent.lines.all.filter(({ fields }) => fields?.["swept"]).length;
-      await frequent.lines.first(() => (swept() >= 2 ? true : undefined));
+      expect(await frequent.lines.first(() => (swept() >= 2 ? "again" : undefined))).toBe("again");
     } finally {
       await frequent.stop();
     }

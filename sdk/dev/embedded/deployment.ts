@@ -33,8 +33,9 @@ export const SWEEP_EVERY_MS = 60_000;
 export interface DeployedFunction {
   readonly name: string;
   readonly kind: FunctionName;
-  /** Processes at the same time. */
-  readonly concurrencyMax: number;
+  readonly processesMax: number;
+  /** Invocations that one process has at the same time. One, as on Lambda, where user code runs. */
+  readonly invocationsPerProcess: number;
   /** Processes that stay when there is nothing to do. */
   readonly warm: number;
   readonly timeoutMs: number;
@@ -69,16 +70,27 @@ export function deployment(
   const activityQueues = [...new Set([DEFAULT_ACTIVITY_QUEUE, ...queues])];
   for (const name of activityQueues) checkQueueName(name);
   const timeoutsMs = { ...TIMEOUTS_MS, ...timeouts };
+  const one = (kind: FunctionName): DeployedFunction => ({
+    name: kind,
+    kind,
+    processesMax: 1,
+    invocationsPerProcess: 1,
+    warm: 1,
+    timeoutMs: timeoutsMs[kind],
+  });
   return {
     activityQueues,
     functions: [
       // Two more than the event source takes: direct starts and queries never wait for long tasks.
-      deployed("workflow-task", "workflow-task", 6, timeoutsMs),
-      ...activityQueues.map((queue) =>
-        deployed(activityFunction(queue), "activity-task", 8, timeoutsMs),
-      ),
-      deployed("api", "api", 4, timeoutsMs),
-      deployed("sweeper", "sweeper", 1, timeoutsMs),
+      { ...one("workflow-task"), processesMax: 6 },
+      ...activityQueues.map((queue) => ({
+        ...one("activity-task"),
+        name: activityFunction(queue),
+        processesMax: 8,
+      })),
+      // A request may wait 20 s for a result, and Lambda has a thousand environments for such.
+      { ...one("api"), invocationsPerProcess: 200 },
+      one("sweeper"),
     ],
     sources: [
       {
@@ -200,15 +212,6 @@ function readVersion(): string {
 
 function activityFunction(queue: string): string {
   return queue === DEFAULT_ACTIVITY_QUEUE ? "activity-task" : `activity-task-${queue}`;
-}
-
-function deployed(
-  name: string,
-  kind: FunctionName,
-  concurrencyMax: number,
-  timeoutsMs: Readonly<Record<FunctionName, number>>,
-): DeployedFunction {
-  return { name, kind, concurrencyMax, warm: 1, timeoutMs: timeoutsMs[kind] };
 }
 
 // As on AWS, a message stays invisible at least as long as its function may run.

@@ -1,6 +1,6 @@
 /**
- * A function's process: loads the bundled handler once and calls it with Lambda's events, one at a
- * time, as the stack sends them. Arguments: the bundle's file.
+ * A function's process: loads the bundled handler once and calls it with Lambda's events, as the stack
+ * sends them. Arguments: the bundle's file.
  */
 import { flushCompileCache } from "node:module";
 import { pathToFileURL } from "node:url";

@@ -6,7 +6,7 @@ import type { DeployedFunction } from "./deployment.ts";
 import { type FunctionCode, FunctionProcess, type ProcessEvents } from "./function-process.ts";
 import type { FunctionError, InvocationResult } from "./wire.ts";
 
-/** Milliseconds after which a process beyond the warm ones ends when it has nothing to do. */
+/** Milliseconds after its last invocation in which a process beyond the warm ones ends. */
 const IDLE_MS = 30_000;
 const STOPPED: InvocationResult = {
   kind: "failed",
@@ -23,15 +23,15 @@ export interface PreparedCode {
 export class FunctionPool {
   readonly fn: DeployedFunction;
   readonly #events: ProcessEvents;
-  readonly #all = new Set<FunctionProcess>();
-  readonly #idle: FunctionProcess[] = [];
-  readonly #waiting: ((process: FunctionProcess) => void)[] = [];
-  readonly #idleTimers = new Map<FunctionProcess, NodeJS.Timeout>();
-  #code: FunctionCode;
-  /** With old code: they end after their invocation. */
+  /** Every process, with the invocations that it has. */
+  readonly #processes = new Map<FunctionProcess, number>();
+  /** With old code: they end after their invocations. */
   readonly #retired = new Set<FunctionProcess>();
   /** With new code that is not in use yet. */
   readonly #spare = new Set<FunctionProcess>();
+  readonly #idleTimers = new Map<FunctionProcess, NodeJS.Timeout>();
+  readonly #waiting: ((process: FunctionProcess) => void)[] = [];
+  #code: FunctionCode;
   #stopped = false;
   #invocations = 0;
 
@@ -46,7 +46,7 @@ export class FunctionPool {
     return this.#invocations;
   }
   get processes(): readonly FunctionProcess[] {
-    return [...this.#all];
+    return [...this.#processes.keys()];
   }
 
   async invoke(event: unknown): Promise<InvocationResult> {
@@ -58,11 +58,10 @@ export class FunctionPool {
     return result;
   }
 
-  /** Starts the warm processes; the error when the function's code does not load. */
+  /** Starts the warm processes that are missing; the error when the function's code does not load. */
   async warmUp(): Promise<FunctionError | undefined> {
-    const missing = Math.max(0, this.fn.warm - this.#all.size);
+    const missing = Math.max(0, this.fn.warm - this.#usable().length);
     const started = Array.from({ length: missing }, () => this.#start(this.#code));
-    for (const process of started) this.#giveBack(process);
     const failures = await Promise.all(started.map(({ loaded }) => loaded));
     return failures.find((failure) => failure !== undefined);
   }
@@ -79,11 +78,8 @@ export class FunctionPool {
       failure,
       commit: () => {
         this.#code = code;
+        for (const process of this.#usable()) this.#retire(process);
         this.#spare.delete(first);
-        for (const process of this.#all)
-          if (process !== first && !this.#spare.has(process)) this.#retired.add(process);
-        for (const process of this.#idle.splice(0)) process.kill();
-        this.#giveBack(first);
         this.#serveWaiting();
       },
       discard: () => first.kill(),
@@ -92,8 +88,7 @@ export class FunctionPool {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#idleTimers.values()) clearTimeout(timer);
-    const exits = [...this.#all].map((process) => {
+    const exits = this.processes.map((process) => {
       process.kill();
       return process.exited;
     });
@@ -101,63 +96,77 @@ export class FunctionPool {
   }
 
   #take(): Promise<FunctionProcess> {
-    for (;;) {
-      const process = this.#idle.pop();
-      if (process === undefined) break;
-      clearTimeout(this.#idleTimers.get(process));
-      if (process.alive) return Promise.resolve(process);
-    }
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       this.#serveWaiting();
     });
   }
 
-  /** Starts processes for those who wait, as far as the concurrency allows. */
   #serveWaiting(): void {
-    // Processes that are about to end, or not yet in use, do not count.
-    const inUse = () => this.#all.size - this.#retired.size - this.#spare.size;
-    while (this.#waiting.length > 0 && inUse() < this.fn.concurrencyMax)
-      this.#waiting.shift()?.(this.#start(this.#code));
+    while (this.#waiting.length > 0) {
+      const process = this.#withRoom();
+      if (process === undefined) return;
+      this.#processes.set(process, this.#invocationsOf(process) + 1);
+      this.#waiting.shift()?.(process);
+    }
+  }
+
+  /** The oldest process that takes one more invocation, so that the others can end; else a new one. */
+  #withRoom(): FunctionProcess | undefined {
+    const usable = this.#usable();
+    const room = usable.find(
+      (process) => this.#invocationsOf(process) < this.fn.invocationsPerProcess,
+    );
+    if (room !== undefined) return room;
+    return usable.length < this.fn.processesMax ? this.#start(this.#code) : undefined;
   }
 
   #giveBack(process: FunctionProcess): void {
-    if (this.#stopped || this.#retired.has(process)) {
-      process.kill();
-      return;
-    }
-    // A dead one is replaced where its exit is seen.
-    if (!process.alive) return;
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      next(process);
-      return;
-    }
-    this.#idle.push(process);
-    const timer = setTimeout(() => this.#shrink(process), IDLE_MS).unref();
-    this.#idleTimers.set(process, timer);
+    const left = this.#invocationsOf(process) - 1;
+    // A dead one may have been removed already; it is replaced where its exit is seen.
+    if (this.#processes.has(process)) this.#processes.set(process, left);
+    if (left === 0 && this.#retired.has(process)) process.kill();
+    this.#serveWaiting();
+    this.#idleTimers.get(process)?.refresh();
   }
 
+  /** Ends a process that has nothing to do, when there are enough others. */
   #shrink(process: FunctionProcess): void {
-    const index = this.#idle.indexOf(process);
-    if (index < 0 || this.#idle.length <= this.fn.warm) return;
-    this.#idle.splice(index, 1);
-    process.kill();
+    const usable = this.#usable();
+    const isIdle = usable.includes(process) && this.#invocationsOf(process) === 0;
+    if (isIdle && usable.length > this.fn.warm) process.kill();
+    else this.#idleTimers.get(process)?.refresh();
+  }
+
+  #retire(process: FunctionProcess): void {
+    this.#retired.add(process);
+    if (this.#invocationsOf(process) === 0) process.kill();
+  }
+
+  #usable(): readonly FunctionProcess[] {
+    return this.processes.filter(
+      (process) => process.alive && !this.#retired.has(process) && !this.#spare.has(process),
+    );
+  }
+
+  #invocationsOf(process: FunctionProcess): number {
+    return this.#processes.get(process) ?? 0;
   }
 
   #start(code: FunctionCode): FunctionProcess {
     const process = new FunctionProcess(this.fn, code, this.#events);
-    this.#all.add(process);
+    this.#processes.set(process, 0);
+    this.#idleTimers.set(process, setTimeout(() => this.#shrink(process), IDLE_MS).unref());
     void process.exited.then(() => this.#onExit(process));
     return process;
   }
 
   #onExit(process: FunctionProcess): void {
-    for (const set of [this.#all, this.#retired, this.#spare]) set.delete(process);
+    this.#processes.delete(process);
     clearTimeout(this.#idleTimers.get(process));
     this.#idleTimers.delete(process);
-    const index = this.#idle.indexOf(process);
-    if (index >= 0) this.#idle.splice(index, 1);
+    this.#retired.delete(process);
+    this.#spare.delete(process);
     if (this.#stopped) return;
     this.#serveWaiting();
     // Code that ends its process before anything is asked of it would do so for ever.

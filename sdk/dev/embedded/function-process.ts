@@ -1,4 +1,4 @@
-/** One environment of a function: a child process that serves one invocation at a time. */
+/** One environment of a function: a child process that has loaded the function's bundle. */
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -31,7 +31,8 @@ export class FunctionProcess {
   readonly #fn: DeployedFunction;
   readonly #child: ChildProcess;
   readonly #events: ProcessEvents;
-  #current: { readonly id: string; settle(result: InvocationResult): void } | undefined;
+  /** The invocations that it has, by their ids. */
+  readonly #current = new Map<string, (result: InvocationResult) => void>();
   #ended: string | undefined;
   #hasServed = false;
   /** Resolves with undefined when the handler is loaded, with the error when it is not. */
@@ -57,12 +58,11 @@ export class FunctionProcess {
     this.exited = new Promise((resolve) => {
       const onEnd = (reason: string): void => {
         this.#ended ??= reason;
-        const error = { errorType: "Runtime.ExitError", errorMessage: `Runtime exited: ${reason}` };
-        settleLoaded(error);
-        this.#settle({ kind: "failed", error });
+        settleLoaded(exitError(reason));
+        for (const id of this.#current.keys()) this.#fail(id, exitError(reason));
         resolve();
       };
-      this.#child.once("exit", (code, signal) => onEnd(signal ?? `exit status ${code}`));
+      this.#child.once("exit", (status, signal) => onEnd(signal ?? `exit status ${status}`));
       this.#child.once("error", (error) => onEnd(error.message));
     });
     this.#child.on("message", (message: FromFunction) => this.#onMessage(message, settleLoaded));
@@ -78,7 +78,7 @@ export class FunctionProcess {
     return this.#ended === undefined;
   }
   get busy(): boolean {
-    return this.#current !== undefined;
+    return this.#current.size > 0;
   }
 
   /** True when it has been invoked at least once. */
@@ -97,13 +97,13 @@ export class FunctionProcess {
       const seconds = (timeoutMs / 1000).toFixed(2);
       const errorMessage = `${id} Task timed out after ${seconds} seconds`;
       this.kill();
-      this.#settle({ kind: "failed", error: { errorType: "Sandbox.Timedout", errorMessage } });
+      this.#fail(id, { errorType: "Sandbox.Timedout", errorMessage });
     }, timeoutMs);
     this.#hasServed = true;
-    this.#current = { id, settle: resolve };
+    this.#current.set(id, resolve);
     this.tell({ kind: "invoke", id, event, context: this.#context(id, timeoutMs) });
     // A process that died before it got the message answers nothing.
-    if (this.#ended !== undefined) this.#settle(exitError(this.#ended));
+    if (this.#ended !== undefined) this.#fail(id, exitError(this.#ended));
     try {
       return await promise;
     } finally {
@@ -135,11 +135,10 @@ export class FunctionProcess {
         this.kill();
         return;
       case "answered":
-        if (this.#current?.id === message.id) this.#settle(answered(message.payload));
+        this.#settle(message.id, answered(message.payload));
         return;
       case "threw":
-        if (this.#current?.id === message.id)
-          this.#settle({ kind: "failed", error: message.error });
+        this.#fail(message.id, message.error);
         return;
       case "listening":
       case "asked":
@@ -148,10 +147,12 @@ export class FunctionProcess {
     }
   }
 
-  #settle(result: InvocationResult): void {
-    const current = this.#current;
-    this.#current = undefined;
-    current?.settle(result);
+  #settle(id: string, result: InvocationResult): void {
+    this.#current.get(id)?.(result);
+    this.#current.delete(id);
+  }
+  #fail(id: string, error: FunctionError): void {
+    this.#settle(id, { kind: "failed", error });
   }
 
   #context(id: string, timeoutMs: number) {
@@ -184,7 +185,6 @@ function answered(payload: string): InvocationResult {
   return { kind: "failed", error: { errorType: "Function.ResponseSizeTooLarge", errorMessage } };
 }
 
-function exitError(reason: string): InvocationResult {
-  const errorMessage = `Runtime exited: ${reason}`;
-  return { kind: "failed", error: { errorType: "Runtime.ExitError", errorMessage } };
+function exitError(reason: string): FunctionError {
+  return { errorType: "Runtime.ExitError", errorMessage: `Runtime exited: ${reason}` };
 }

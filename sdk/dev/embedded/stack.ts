@@ -87,6 +87,11 @@ export class Stack {
     const { deployed, folder, options } = this.#parts;
     for (const fn of deployed.functions)
       this.#pools.push(new FunctionPool(fn, this.#code(fn, files), this.#processEvents(fn)));
+    this.#running.push({
+      stop: async () => {
+        await Promise.all(this.#pools.map((pool) => pool.stop()));
+      },
+    });
     // The API and the workflows are what the first request needs; the others load behind them.
     const failures = await Promise.all([this.#warmUp("workflow-task"), this.#warmUp("api")]);
     const failure = failures.find((each) => each !== undefined);
@@ -122,7 +127,10 @@ export class Stack {
       pools.map((pool) => pool.prepare(this.#code(pool.fn, files))),
     );
     const failed = prepared.findIndex(({ failure }) => failure !== undefined);
-    for (const code of prepared) failed < 0 ? code.commit() : code.discard();
+    for (const code of prepared) {
+      if (failed < 0) code.commit();
+      else code.discard();
+    }
     const failure = prepared[failed]?.failure;
     return failure && loadError(pools[failed]?.fn.name ?? "", failure.errorMessage);
   }
@@ -149,8 +157,7 @@ export class Stack {
   }
 
   async #stopAll(): Promise<void> {
-    // The functions first: nothing may fail slowly because what it needs has gone.
-    await Promise.all(this.#pools.map((pool) => pool.stop()));
+    // What invokes the functions first, then the functions, then what they need.
     for (const part of this.#running.reverse()) await part.stop();
     await this.#parts.folder.release();
   }
