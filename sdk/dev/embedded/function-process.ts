@@ -1,6 +1,7 @@
 /** One environment of a function: a child process that has loaded the function's bundle. */
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { PointsMessage } from "../../core/test-points.ts";
@@ -21,7 +22,8 @@ export interface ProcessEvents {
   pointsMessage(from: FunctionProcess, message: PointsMessage): void;
 }
 
-const MAIN = fileURLToPath(import.meta.url).replace("function-process", "function-main");
+// .ts from source, .js from dist.
+const MAIN = fileURLToPath(new URL(`function-main${extname(import.meta.url)}`, import.meta.url));
 /** Lambda's limit for an answer, bytes. */
 const ANSWER_BYTES_MAX = 6_291_556;
 /** Milliseconds in which a bundle has to load. */
