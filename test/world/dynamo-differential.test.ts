@@ -78,7 +78,7 @@ describe("FakeDynamo", () => {
       }),
     );
     // A stream that no longer reaches one of these would compare nothing.
-    for (const kind of [
+    const kinds = [
       "PutCommand ok",
       "PutCommand ConditionalCheckFailedException",
       "PutCommand ValidationException",
@@ -92,8 +92,8 @@ describe("FakeDynamo", () => {
       "QueryCommand ValidationException",
       "BatchWriteCommand ok",
       "BatchWriteCommand ValidationException",
-    ])
-      expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(5);
+    ];
+    expect(kinds.filter((kind) => (seen.get(kind) ?? 0) < 5)).toEqual([]);
   }, 60_000);
 
   test("cuts pages of a query at 1 MB where the emulator does, table and index alike", async () => {

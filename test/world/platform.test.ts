@@ -56,8 +56,8 @@ const activities = { add, failsOnce, hangs, slow };
 
 const go = defineSignal<[string]>("go");
 const workflows = {
-  sums: workflow(async (start: number) => {
-    const one = await localActivity(add, start, 1);
+  sums: workflow(async (first: number) => {
+    const one = await localActivity(add, first, 1);
     return await add(one, 10);
   }),
   waits: workflow(async (duration: "30d" | "1h") => {
@@ -160,10 +160,10 @@ describe("the memory platform", () => {
     "goes on after a crash of a workflow task %s its %s number %i",
     async (when, call, nth) => {
       const { client, crash } = await start();
-      const handle_ = crash({ function: "workflow-task", call, when, nth });
+      const point = crash({ function: "workflow-task", call, when, nth });
       const handle = await client.start("sums", { input: 1 });
       expect(await handle.result()).toBe(12);
-      await handle_.reached;
+      await point.reached;
     },
   );
 

@@ -101,7 +101,7 @@ export async function startMemory(options: TestPlatformOptions): Promise<TestPla
   new Sweeps({
     scheduler,
     dynamo: world.dynamo,
-    deadLetterQueues: world.sqs.queues().filter(({ options }) => options.deadLetter === undefined),
+    deadLetterQueues: world.sqs.queues().filter((queue) => queue.options.deadLetter === undefined),
     invoke: () => world.lambda.invoke("sweeper", {}),
   });
   return platformOf({ world, clock, points, book });

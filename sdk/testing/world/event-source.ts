@@ -5,7 +5,7 @@
 import type { SQSEvent, SQSRecord } from "aws-lambda";
 import type { Gate } from "./gate.ts";
 import type { FakeLambda, InvocationResult } from "./lambda.ts";
-import type { Scheduled, Scheduler } from "./scheduler.ts";
+import type { Scheduler } from "./scheduler.ts";
 import { type FakeQueue, type ReceivedMessage, systemAttributes } from "./sqs-queue.ts";
 
 export interface EventSourceOptions {
@@ -23,7 +23,7 @@ export class EventSource {
   readonly #lambda: FakeLambda;
   readonly #scheduler: Scheduler;
   readonly #gate: Gate;
-  #pull: Scheduled | undefined;
+  #isScheduled = false;
   #running = 0;
 
   constructor(
@@ -43,8 +43,10 @@ export class EventSource {
   }
 
   #schedule(delayMs: number): void {
-    this.#pull ??= this.#scheduler.at(delayMs, () => {
-      this.#pull = undefined;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#scheduler.at(delayMs, () => {
+      this.#isScheduled = false;
       this.#poll();
     });
   }

@@ -87,8 +87,8 @@ export class FakeLambda {
 
   /** Throws away every warm environment that is not in use: the next invocations start cold. */
   recycle(): void {
-    for (const idle of this.#idle.values())
-      for (const sandbox of [...idle]) this.kill(sandbox.process);
+    const idle = [...this.#idle.values()].flat();
+    for (const { process } of idle) this.kill(process);
   }
 
   /** The environments that run an invocation now. */

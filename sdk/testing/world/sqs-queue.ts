@@ -209,8 +209,9 @@ function asReceived(
   receiptHandle: string,
   firstReceivedAt: number,
 ): ReceivedMessage {
-  const { id: messageId, body, sentAt, receives } = message;
-  return { messageId, receiptHandle, body, md5: md5(body), sentAt, firstReceivedAt, receives };
+  const { id, body, sentAt, receives } = message;
+  const md5OfBody = md5(body);
+  return { messageId: id, receiptHandle, body, md5: md5OfBody, sentAt, firstReceivedAt, receives };
 }
 
 /** A UUID made of the queue's name and the message's number there: the same in every run. */
