@@ -1,6 +1,6 @@
 /**
  * A function's process: loads the bundled handler once and calls it with Lambda's events, as the stack
- * sends them. Arguments: the bundle's file.
+ * sends them. Arguments: the bundle's file, the process id of the emulator.
  */
 import { flushCompileCache } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -8,8 +8,12 @@ import type { FromFunction, FunctionError, InvocationContext, ToFunction } from 
 
 type Handler = (event: unknown, context: object) => unknown;
 
-// The stack may have been killed: nothing may go on without it, whatever user code does at exit.
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+// The stack has been killed: nothing goes on without it, whatever user code does at exit. The emulator
+// cannot notice by itself.
+process.on("disconnect", () => {
+  killIfThere(Number(process.argv[3]));
+  process.kill(process.pid, "SIGKILL");
+});
 
 const loading = load(process.argv[2] ?? "");
 process.on("message", (message: ToFunction) => {
@@ -63,6 +67,14 @@ function describe(error: unknown): FunctionError {
 
 function isHandler(value: unknown): value is Handler {
   return typeof value === "function";
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // another function's process was faster
+  }
 }
 
 function say(message: FromFunction): void {

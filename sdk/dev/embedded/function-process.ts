@@ -13,6 +13,8 @@ import type { FromFunction, FunctionError, InvocationResult, ToFunction } from "
 export interface FunctionCode {
   readonly file: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Ended by the function's process when the stack dies. */
+  readonly emulatorPid: number;
 }
 
 /** What a process reports besides the answers of its invocations. */
@@ -45,7 +47,7 @@ export class FunctionProcess {
   constructor(fn: DeployedFunction, code: FunctionCode, events: ProcessEvents) {
     this.#fn = fn;
     this.#events = events;
-    this.#child = fork(MAIN, [code.file], {
+    this.#child = fork(MAIN, [code.file, String(code.emulatorPid)], {
       // Not the parent's options: its debugger is not the function's. Stacks show the user's lines.
       execArgv: ["--enable-source-maps"],
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...code.environment },

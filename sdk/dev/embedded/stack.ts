@@ -17,7 +17,7 @@ import {
   SWEEP_EVERY_MS,
   TABLE_NAMES,
 } from "./deployment.ts";
-import { startDynamoDb } from "./dynamodb.ts";
+import { type DynamoDb, startDynamoDb } from "./dynamodb.ts";
 import type { StateFolder } from "./folder.ts";
 import { FunctionPool } from "./function-pool.ts";
 import type { FunctionCode } from "./function-process.ts";
@@ -44,7 +44,9 @@ export class Stack {
   readonly #running: Part[] = [];
   readonly #pools: FunctionPool[] = [];
   readonly points = new TestPoints(this.#pools);
-  #opened: { readonly endpoints: Endpoints; readonly queues: Queues } | undefined;
+  #opened:
+    | { readonly endpoints: Endpoints; readonly queues: Queues; readonly emulatorPid: number }
+    | undefined;
   #apiUrl = "";
   #sweeping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -77,8 +79,8 @@ export class Stack {
     // All of them, also when one fails: what has started by then can be stopped.
     await Promise.allSettled(starting);
     const [bundle, dynamodb, queues, lambda] = await Promise.all(starting);
-    const endpoints = { dynamodb, queues: queues.endpoint, lambda: lambda.url };
-    this.#opened = { endpoints, queues };
+    const endpoints = { dynamodb: dynamodb.endpoint, queues: queues.endpoint, lambda: lambda.url };
+    this.#opened = { endpoints, queues, emulatorPid: dynamodb.pid };
     return bundle;
   }
 
@@ -162,7 +164,7 @@ export class Stack {
     await this.#parts.folder.release();
   }
 
-  async #startDynamoDb(folder: string | undefined): Promise<string> {
+  async #startDynamoDb(folder: string | undefined): Promise<DynamoDb> {
     const dynamodb = await this.#keep(startDynamoDb(folder && join(folder, "dynamodb")));
     await this.#parts.folder.record(dynamodb.pid);
     const client = new DynamoDBClient({
@@ -175,7 +177,7 @@ export class Stack {
     } finally {
       client.destroy();
     }
-    return dynamodb.endpoint;
+    return dynamodb;
   }
 
   async #sweepOnce(): Promise<void> {
@@ -212,6 +214,7 @@ export class Stack {
     const { deployed, folder, options } = this.#parts;
     return {
       file: files[fn.kind],
+      emulatorPid: this.#open.emulatorPid,
       environment: {
         ...options.environment,
         ...functionEnvironment(fn, deployed, this.#open.endpoints),
