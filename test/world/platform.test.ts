@@ -72,6 +72,11 @@ const workflows = {
       return error instanceof Error ? error.name : "no error";
     }
   }),
+  outlivesHanging: workflow(async () => {
+    await localActivity(hangs).catch(() => undefined);
+    await sleep("1h");
+    return "an hour later";
+  }),
   takesTime: workflow(async (ms: number) => await localActivity(slow, ms)),
   listens: workflow(async () => {
     let heard = "";
@@ -105,6 +110,7 @@ describe("the memory platform", () => {
   test("lets time stand still while nobody waits, and moves it exactly as far as it is told", async () => {
     const { client, advance } = await start();
     const handle = await client.start("waits", { input: "1h" });
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
     await advance("59m");
     expect((await handle.describe()).status).toBe("running");
     await advance("1m");
@@ -129,6 +135,12 @@ describe("the memory platform", () => {
     await advance("2s");
     expect((await handle.describe()).status).toBe("completed");
     expect(await handle.result()).toBe("ActivityTimeout");
+  });
+
+  test("forgets a body that hangs past its deadline: time jumps again", async () => {
+    const { client } = await start();
+    const handle = await client.start("outlivesHanging");
+    expect(await handle.result()).toBe("an hour later");
   });
 
   test("lets a body that works for real finish before the clock moves past its deadline", async () => {
