@@ -49,13 +49,20 @@ const print = (line = ""): void => io.stdout.write(`${line}\n`);
 const { interrupted } = io;
 const startedMs = io.clock.now();
 note("starting DynamoDB, SQS, S3, Lambda and API Gateway on this machine …");
-const stack = await startEmbedded({ entry: fileURLToPath(new URL("worker.ts", EXAMPLE)) });
+const stack = await startEmbedded({ entry: fileURLToPath(new URL("worker.ts", EXAMPLE)) }).catch(
+  (error: unknown) => {
+    // Ctrl-C reaches every process of the terminal: a bundler that it ended is no failure.
+    if (interrupted.aborted) process.exit(EXIT_INTERRUPTED);
+    throw error;
+  },
+);
 try {
   if (!interrupted.aborted) await Promise.race([play(), aborted(interrupted)]);
 } finally {
   await stack.stop();
 }
-if (interrupted.aborted) process.exitCode = EXIT_INTERRUPTED;
+// At once: the client would go on asking the API that has ended.
+if (interrupted.aborted) process.exit(EXIT_INTERRUPTED);
 
 async function play(): Promise<void> {
   note(`ready after ${durationText(io.clock.now() - startedMs)}: ${stack.apiUrl}`);
