@@ -24,6 +24,7 @@ import { powertoolsTelemetry } from "../sdk/adapters/lambda/telemetry.ts";
 import { loadS3, type S3BlobClient, type S3Output, s3Blobs } from "../sdk/adapters/s3/blobs.ts";
 import { type SqsReceiveClient, sqsDeadLetters } from "../sdk/adapters/sqs/dead-letters.ts";
 import { type SqsClient, sqsQueue } from "../sdk/adapters/sqs/queue.ts";
+import { LEASE_MS, LEASE_MS_MIN } from "../sdk/core/limits.ts";
 import { DEFAULT_QUEUE } from "../sdk/core/options.ts";
 import type { Host } from "../sdk/ports/host.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
@@ -70,6 +71,7 @@ export function createPorts({ environment, clients, host, telemetry }: Compositi
   return {
     namespace: required(environment, ENV.namespace),
     version: required(environment, ENV.version),
+    leaseMs: leaseMsOf(environment),
     history: dynamoHistory(table(ENV.historyTable), blobs),
     runs: dynamoRuns(runs),
     guards: dynamoGuards(runs, host.now),
@@ -165,6 +167,16 @@ function lazily<Command, Output>(
       return (await client).send(command);
     },
   };
+}
+
+function leaseMsOf(environment: Environment): number {
+  const value = environment[ENV.leaseMs];
+  if (value === undefined || value === "") return LEASE_MS;
+  const leaseMs = Number(value);
+  if (Number.isInteger(leaseMs) && leaseMs >= LEASE_MS_MIN) return leaseMs;
+  throw new Error(
+    `${ENV.leaseMs} is ${value}; expected whole milliseconds, at least ${LEASE_MS_MIN}`,
+  );
 }
 
 function activityQueueUrls(environment: Environment): Readonly<Record<string, string>> {

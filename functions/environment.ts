@@ -19,6 +19,8 @@ export const ENV = {
   deadLetterQueueUrls: "PAWL_DEAD_LETTER_QUEUE_URLS",
   /** Name or ARN of the workflow-task function (api only). */
   workflowFunction: "PAWL_WORKFLOW_FUNCTION",
+  /** Optional: milliseconds of a workflow task's lease, from 2,000; how soon a crash is noticed. */
+  leaseMs: "PAWL_LEASE_MS",
   /** The version of the deployed package, for cluster info. */
   version: "PAWL_VERSION",
 } as const;

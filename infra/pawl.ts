@@ -208,7 +208,7 @@ export class Pawl extends Construct {
       timeout: options.timeout ?? ACTIVITY_TIMEOUT,
       memorySize: options.memorySize ?? 1024,
       environment: { ...this.environment, ...options.environment },
-      batchSize: options.batchSize,
+      batchSize: options.batchSize ?? 1,
       maxConcurrency: options.maxConcurrency,
       reservedConcurrency: options.reservedConcurrency,
     };
@@ -245,7 +245,7 @@ function createApi(
     size: { timeout: API_TIMEOUT, memorySize: props.apiMemorySize ?? 512 },
     rateLimit: props.throttling?.rateLimit ?? 500,
     burstLimit: props.throttling?.burstLimit ?? 1000,
-    publicHealth: props.publicHealth ?? false,
+    publicHealth: props.publicHealth ?? true,
   });
 }
 

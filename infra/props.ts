@@ -63,9 +63,9 @@ export interface PawlProps {
    */
   readonly tracing?: boolean;
   /**
-   * Whether GET /api/health needs no signature. cdk-nag then reports AwsSolutions-APIG4 for this one
-   * method, as it should: acknowledging it is the decision of who opens it.
-   * @default false
+   * Whether GET /api/health needs no signature, so that a load balancer or an uptime check can ask.
+   * Every other method is signed, always.
+   * @default true
    */
   readonly publicHealth?: boolean;
   /** @default lambda.Architecture.ARM_64 */
@@ -133,7 +133,7 @@ export interface ActivityQueueOptions {
   readonly maxConcurrency?: number;
   /**
    * Activities that one invocation takes at most, 1 to 10. With 1 a crash ends one attempt only.
-   * @default 10
+   * @default 1
    */
   readonly batchSize?: number;
   /**

@@ -16,6 +16,8 @@ export const ID_LENGTH_MAX = 256;
 export const LOCAL_BODIES_MAX = 100;
 /** Milliseconds of a lease (design section 1): how soon a crash is noticed. */
 export const LEASE_MS = 30_000;
+/** The shortest lease that can be set: renewals at its half, and its reserve, must fit into it. */
+export const LEASE_MS_MIN = 2_000;
 /** Milliseconds added to a lease before it counts as expired: at least twice the clocks' skew (R5). */
 export const LEASE_MARGIN_MS = 3_000;
 /** Milliseconds before the end of a lease in which its owner starts nothing and appends nothing (R14). */
@@ -31,7 +33,7 @@ export const QUEUE_BATCH_MAX = 10;
 /** Milliseconds of a start that may wait before the sweeper sends it again (R12). */
 export const PENDING_START_MS = 10_000;
 /** Milliseconds until an open run is looked at for the first time by the sweeper; doubles up to the maximum. */
-export const CHECK_MS_FIRST = 300_000;
+export const CHECK_MS_FIRST = 60_000;
 export const CHECK_MS_MAX = 21_600_000;
 /** Milliseconds that one API call waits for a result; API Gateway ends at 29 s. */
 export const RESULT_WAIT_MS_MAX = 20_000;

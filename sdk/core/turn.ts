@@ -33,6 +33,8 @@ export interface TurnPorts {
   now(): number;
   /** Keeps a value inline or as a blob; the blob is durable when it resolves. */
   keep(json: string, bytes: number): Promise<Payload>;
+  /** Has the text of what feeding this event reads at hand once it resolves. */
+  load(event: HistoryEvent): Promise<void>;
 }
 
 export interface LocalEnding {
@@ -71,6 +73,7 @@ export class Turn {
   async push(event: HistoryEvent): Promise<void> {
     this.events.push(event);
     this.state.fold(event);
+    await this.ports.load(event);
     await this.instance.feed(event);
   }
 

@@ -12,7 +12,6 @@ import type { Batch, Lease, WorkflowStarted } from "../core/events.ts";
 import {
   INVOCATION_RESERVE_MS,
   LEASE_MARGIN_MS,
-  LEASE_MS,
   LEASE_RESERVE_MS,
   LOCAL_BODIES_MAX,
   TAIL_POLL_MS,
@@ -112,6 +111,7 @@ export class TurnDriver {
     const draft = new Turn(state, instance, {
       now: () => this.ports.host.now(),
       keep: (json, bytes) => this.keep(json, bytes),
+      load: (event) => persistently(this.ports.host, () => this.run.vault.load([event])),
     });
     const arrivals = opening ? items.map((item) => item.message.announces) : [];
     if (state.next === 1) await draft.push(await started());
@@ -175,7 +175,7 @@ export class TurnDriver {
     const { state } = this.run;
     const release = now.opening && state.turnFrom !== null;
     const renewal =
-      !now.opening && this.ports.host.now() >= (state.lease?.until ?? 0) - LEASE_MS / 2;
+      !now.opening && this.ports.host.now() >= (state.lease?.until ?? 0) - this.ports.leaseMs / 2;
     if (release || renewal || (now.handOver && !now.opening))
       await draft.push({ type: "LeaseRenewed", at: draft.at() });
   }
@@ -295,7 +295,7 @@ export class TurnDriver {
   }
 
   private leaseUntil(): number {
-    return this.ports.host.now() + Math.min(LEASE_MS, this.invocation.remainingMs());
+    return this.ports.host.now() + Math.min(this.ports.leaseMs, this.invocation.remainingMs());
   }
 
   /** The alarm is the message that opened the turn, through every take-over (R5). */
@@ -335,7 +335,7 @@ export class TurnDriver {
 
   private async wait(): Promise<StepOutcome> {
     const { host } = this.ports;
-    const renewAt = (this.run.state.lease?.until ?? 0) - LEASE_MS / 2;
+    const renewAt = (this.run.state.lease?.until ?? 0) - this.ports.leaseMs / 2;
     await this.bodies.waitForNews(Math.max(1, Math.min(this.pollAt, renewAt) - host.now()));
     if (host.now() >= this.pollAt) {
       // R14: signals, cancels and lost leases are seen while bodies run.

@@ -14,6 +14,8 @@ export interface Ports {
   /** The namespace of every key that this process writes (S: from the deployment, never from a body). */
   readonly namespace: string;
   readonly version: string;
+  /** Milliseconds of a workflow task's lease: how soon after its end a crash is noticed. */
+  readonly leaseMs: number;
   readonly history: History;
   readonly runs: Runs;
   readonly guards: RequestGuards;

@@ -25,7 +25,8 @@ export function crashes(target: EndToEndTarget): void {
     });
 
     afterEach(async () => {
-      for (const handle of finished.splice(0)) await replayHistory(worker, await handle.export());
+      for (const handle of finished.splice(0))
+        await replayHistory(worker, { history_events: await handle.history() });
       await platform.close();
     });
 

@@ -27,7 +27,8 @@ export function endToEnd(target: EndToEndTarget): void {
 
     afterAll(async () => {
       // A4: every history of this file replays on the code at hand.
-      for (const handle of finished) await replayHistory(worker, await handle.export());
+      for (const handle of finished)
+        await replayHistory(worker, { history_events: await handle.history() });
       await platform.close();
     });
 

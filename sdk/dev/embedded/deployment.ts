@@ -66,6 +66,7 @@ export interface Deployment {
 export function deployment(
   queues: readonly string[],
   timeouts: Readonly<Partial<Record<FunctionName, number>>>,
+  visibilityMs?: number,
 ): Deployment {
   const activityQueues = [...new Set([DEFAULT_ACTIVITY_QUEUE, ...queues])];
   for (const name of activityQueues) checkQueueName(name);
@@ -102,14 +103,15 @@ export function deployment(
       ...activityQueues.map((queue) => ({
         queue: activityQueue(queue),
         functionName: activityFunction(queue),
-        batchSizeMax: QUEUE_BATCH_MAX,
+        // A crash ends one attempt only.
+        batchSizeMax: 1,
         concurrencyMax: 8,
       })),
     ],
     queues: [
-      ...queueWithDeadLetters(WORKFLOW_QUEUE, timeoutsMs["workflow-task"]),
+      ...queueWithDeadLetters(WORKFLOW_QUEUE, visibilityMs ?? timeoutsMs["workflow-task"]),
       ...activityQueues.flatMap((queue) =>
-        queueWithDeadLetters(activityQueue(queue), timeoutsMs["activity-task"]),
+        queueWithDeadLetters(activityQueue(queue), visibilityMs ?? timeoutsMs["activity-task"]),
       ),
     ],
   };
@@ -214,8 +216,8 @@ function activityFunction(queue: string): string {
   return queue === DEFAULT_ACTIVITY_QUEUE ? "activity-task" : `activity-task-${queue}`;
 }
 
-// As on AWS, a message stays invisible at least as long as its function may run.
-function queueWithDeadLetters(name: string, timeoutMs: number): readonly QueueSetup[] {
+// As on AWS, a message stays invisible at least as long as its function may run, unless a test asks.
+function queueWithDeadLetters(name: string, visibilityMs: number): readonly QueueSetup[] {
   const dead = deadLetterQueue(name);
   const fourteenDays = "1209600";
   return [
@@ -223,7 +225,7 @@ function queueWithDeadLetters(name: string, timeoutMs: number): readonly QueueSe
     {
       name,
       attributes: {
-        VisibilityTimeout: String(Math.ceil(timeoutMs / 1000)),
+        VisibilityTimeout: String(Math.ceil(visibilityMs / 1000)),
         MessageRetentionPeriod: fourteenDays,
         RedrivePolicy: JSON.stringify({
           deadLetterTargetArn: queueArn(dead),

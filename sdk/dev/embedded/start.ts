@@ -35,6 +35,8 @@ export interface EmbeddedOptions {
   readonly sweepEveryMs?: number;
   /** Milliseconds after which a function's process is killed, where it is not as on AWS. */
   readonly timeouts?: Readonly<Partial<Record<FunctionName, number>>>;
+  /** Milliseconds for which a received message is hidden, where not as on AWS: tests of crashes wait less. */
+  readonly visibilityMs?: number;
 }
 
 export interface EmbeddedStack {
@@ -80,7 +82,7 @@ export async function startStack(
   options: EmbeddedOptions,
   bundlerIn: (root: string) => Bundler,
 ): Promise<EmbeddedStack> {
-  const deployed = deployment(options.queues ?? [], options.timeouts ?? {});
+  const deployed = deployment(options.queues ?? [], options.timeouts ?? {}, options.visibilityMs);
   const folder = await openFolder(options.dataDir, options.reset ?? false);
   const log = logOf(options, folder);
   const stack = new Stack({ deployed, folder, log: log.write, options });

@@ -1,9 +1,13 @@
 /** The target `embedded`: the local stack with instrumented functions, in real processes and time. */
+import { ENV } from "../../../functions/environment.ts";
 import { Client } from "../../client.ts";
 import { pawlError } from "../../core/errors.ts";
 import { queueUrl, WORKFLOW_QUEUE } from "../../dev/embedded/deployment.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
 import { deliverTo } from "./sqs-endpoint.ts";
+
+const VISIBILITY_MS = 6_000;
+const TEST_LEASE_MS = 2_000;
 
 export async function startEmbeddedPlatform(
   options: TestPlatformOptions & { readonly entry: string },
@@ -14,6 +18,9 @@ export async function startEmbeddedPlatform(
   const stack = await startEmbedded({
     entry,
     crashPoints: true,
+    // A test that kills a process waits for what a crash leaves behind: seconds, not minutes.
+    visibilityMs: VISIBILITY_MS,
+    environment: { [ENV.leaseMs]: String(TEST_LEASE_MS) },
     ...(queues === undefined ? {} : { queues }),
     ...(onLog === undefined ? {} : { onLog }),
   });

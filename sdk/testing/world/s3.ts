@@ -36,6 +36,11 @@ export class FakeS3 {
     return [...(this.#buckets.get(bucket)?.keys() ?? [])];
   }
 
+  /** The text of an object, for assertions; undefined when there is none. */
+  text(bucket: string, key: string): string | undefined {
+    return this.#buckets.get(bucket)?.get(key)?.toString("utf8");
+  }
+
   request(command: Command): S3Request {
     const action = commandName(command).replace(/Command$/, "");
     const parameters = ACTIONS[action];
