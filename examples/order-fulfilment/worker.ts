@@ -36,15 +36,15 @@ export type Fulfilment =
   | {
       readonly status: "shipped";
       readonly totalCents: number;
-      readonly chargeId: string;
       readonly trackingNumber: string;
+      readonly chargeId: string;
     }
   | {
       readonly status: "not shipped";
       readonly reason: string;
-      readonly message: string;
       /** What had been done and was undone, in this order. */
       readonly undone: readonly string[];
+      readonly message: string;
     };
 
 /** The customer corrects the address; counts until the parcel leaves. */
@@ -88,7 +88,7 @@ export const fulfilOrder = workflow(
       step = "shipping";
       const trackingNumber = await shipOrder({ orderId: order.id, address });
       step = "done";
-      return { status: "shipped", totalCents, chargeId, trackingNumber };
+      return { status: "shipped", totalCents, trackingNumber, chargeId };
     } catch (error) {
       // Also when the run is cancelled: what was done is undone, the last step first.
       step = "undoing";
@@ -96,7 +96,7 @@ export const fulfilOrder = workflow(
       step = "done";
       if (!(error instanceof ActivityFailure) || error instanceof ActivityCancellation) throw error;
       const { type: reason, message } = error;
-      return { status: "not shipped", reason, message, undone: undo.map(({ what }) => what) };
+      return { status: "not shipped", reason, undone: undo.map(({ what }) => what), message };
     }
   },
 );

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import * as limits from "../../sdk/core/limits.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DOCUMENTS = ["README.md", "docs/AUTHORING.md", "docs/TESTING.md", "CHANGELOG.md"];
@@ -77,6 +78,22 @@ test.for(DOCUMENTS)("every file and heading that %s links to is there", (documen
 test("the README fits on 250 lines", () => {
   const lines = readFileSync(join(ROOT, "README.md"), "utf8").split("\n");
   expect(lines.length).toBeLessThanOrEqual(250);
+});
+
+const stated = [
+  ["README.md", limits.PAYLOAD_BYTES_MAX],
+  ["README.md", limits.HISTORY_EVENTS_MAX],
+  ["README.md", limits.PENDING_ACTIVITIES_MAX],
+  ["README.md", limits.PENDING_SIGNALS_MAX],
+  ["docs/AUTHORING.md", limits.PAYLOAD_BYTES_MAX],
+  ["docs/AUTHORING.md", limits.PAYLOAD_INLINE_BYTES_MAX],
+  ["docs/AUTHORING.md", limits.JSON_DEPTH_MAX],
+  ["docs/AUTHORING.md", limits.HEARTBEAT_BYTES_MAX],
+  ["docs/AUTHORING.md", limits.DEFAULT_MAX_ATTEMPTS],
+] as const;
+test.for(stated)("%s states the limit of %i that the code has", ([document, limit]) => {
+  const text = readFileSync(join(ROOT, document), "utf8");
+  expect(text).toMatch(new RegExp(`\\b${limit.toLocaleString("en")}\\b`));
 });
 
 /** The anchors that GitHub gives to the headings of a document. */
