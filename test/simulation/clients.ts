@@ -1,0 +1,163 @@
+/** Callers of the API: starts, signals, cancels, terminations, queries, reads; some repeat, some give up. */
+import { gatewayFetch } from "../../sdk/testing/world/api-gateway.ts";
+import type { World } from "../../sdk/testing/world/world.ts";
+import type { Program } from "./grammar.ts";
+import { SIGNALS } from "./program.ts";
+import type { Rng } from "./rng.ts";
+import type { Trace } from "./trace.ts";
+import type { Violations } from "./violations.ts";
+
+/** A request that the API answered with success: its event must be in the log. */
+export interface Accepted {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly requestId: string;
+}
+
+export interface Start {
+  readonly workflowId: string;
+  readonly program: Program;
+  readonly wait: number;
+}
+
+export interface ClientOptions {
+  readonly world: World;
+  readonly rng: Rng;
+  readonly trace: Trace;
+  readonly violations: Violations;
+  /** No new requests after this virtual time, milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/** These callers wait however long it takes. */
+const NEVER = new AbortController();
+const REPEATS_MAX = 3;
+
+export class Clients {
+  readonly accepted: Accepted[] = [];
+  /** Workflows whose start was answered with success. */
+  readonly started: Set<string> = new Set();
+  readonly answers: Map<string, number> = new Map();
+  readonly #options: ClientOptions;
+  readonly #fetch: ReturnType<typeof gatewayFetch>;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    const { world } = options;
+    this.#fetch = gatewayFetch(
+      (event) => world.lambda.invoke("api", event),
+      () => world.scheduler.now(),
+    );
+  }
+
+  /** Plans everything that callers do with one workflow. */
+  plan(start: Start, withinMs: number): void {
+    const { rng, world } = this.#options;
+    const at = (delayMs: number, call: () => Promise<void>): void => {
+      world.scheduler.at(delayMs, () => void call());
+    };
+    const beginMs = rng.int(0, Math.min(2_000, withinMs));
+    at(beginMs, () => this.start(start));
+    if (rng.chance(0.2)) at(beginMs + rng.int(0, 500), () => this.start(start));
+    const actions = rng.int(0, 4);
+    for (let index = 0; index < actions; index++) {
+      const delayMs = rng.chance(0.2) ? rng.int(0, 300) : rng.int(300, withinMs);
+      at(beginMs + delayMs, () => this.#act(start.workflowId, `q${rng.int(0, 2)}-${index % 3}`));
+    }
+    if (rng.chance(0.15)) at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "cancel", "c1"));
+    if (rng.chance(0.05)) at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "terminate", "x1"));
+    if (rng.chance(0.2)) at(beginMs + rng.int(200, withinMs), () => this.#read(start.workflowId));
+  }
+
+  /** The same few calls every time, for exhaustive faults: a start and two early signals. */
+  planFixed(start: Start): void {
+    const { world } = this.#options;
+    world.scheduler.at(0, () => void this.start(start));
+    for (const [index, name] of (["red", "red"] as const).entries())
+      world.scheduler.at(60 + 400 * index, () => void this.signal(start.workflowId, name, `s${index}`));
+  }
+
+  async start({ workflowId, program, wait }: Start): Promise<void> {
+    const answer = await this.#request("start", "POST", "/api/workflows", {
+      workflow_type: "program",
+      workflow_id: workflowId,
+      request_id: `start-${workflowId}`,
+      input: program.root,
+      ...(wait === 0 ? {} : { wait }),
+    });
+    if (answer !== undefined && answer.status < 300) this.started.add(workflowId);
+  }
+
+  async signal(workflowId: string, name: string, id: string | undefined): Promise<void> {
+    const path = `/api/workflows/${workflowId}/signal/${name}`;
+    const body = { args: [`${name}!`], ...(id === undefined ? {} : { signal_id: id }) };
+    this.#note(workflowId, await this.#request("signal", "POST", path, body));
+  }
+
+  async #act(workflowId: string, id: string): Promise<void> {
+    const { rng } = this.#options;
+    await this.signal(workflowId, rng.pick(SIGNALS), rng.chance(0.7) ? id : undefined);
+  }
+
+  async #stop(workflowId: string, verb: "cancel" | "terminate", id: string): Promise<void> {
+    const path = `/api/workflows/${workflowId}/${verb}`;
+    this.#note(workflowId, await this.#request(verb, "POST", path, { request_id: id }));
+  }
+
+  async #read(workflowId: string): Promise<void> {
+    const { rng } = this.#options;
+    const path = `/api/workflows/${workflowId}`;
+    switch (rng.int(0, 3)) {
+      case 0:
+        await this.#request("query", "POST", `${path}/query/progress`, {});
+        return;
+      case 1:
+        await this.#request("describe", "GET", path);
+        return;
+      case 2:
+        await this.#request("history", "GET", `${path}/history`);
+        return;
+      default:
+        await this.#request("list", "GET", "/api/workflows");
+    }
+  }
+
+  #note(workflowId: string, answer: Answer | undefined): void {
+    if (answer === undefined || answer.status >= 300) return;
+    const { run_id: runId, id } = answer.body;
+    if (typeof runId === "string" && typeof id === "string")
+      this.accepted.push({ workflowId, runId, requestId: id });
+  }
+
+  /** Repeats what got no answer, as an impatient caller does, or gives up. */
+  async #request(verb: string, method: "GET" | "POST", path: string, body?: object): Promise<Answer | undefined> {
+    const { world, rng, trace, violations, until } = this.#options;
+    const patient = rng.chance(0.6);
+    for (let repeat = 0; ; repeat++) {
+      const answer = await this.#once(method, path, body);
+      trace.add(`CLIENT ${verb} ${path} ${answer.status} ${String(answer.body["code"] ?? answer.body["status"] ?? "")}`);
+      this.answers.set(`${verb} ${answer.status}`, (this.answers.get(`${verb} ${answer.status}`) ?? 0) + 1);
+      violations.expect(answer.status !== 500, "API", () => `${verb} was answered with 500: ${JSON.stringify(answer.body)}`);
+      const repeats = answer.status >= 500 || (answer.status === 404 && verb === "signal");
+      if (!repeats || !patient || repeat >= REPEATS_MAX || world.scheduler.now() > until) return answer;
+      await world.scheduler.sleep(rng.int(200, 3_000));
+    }
+  }
+
+  async #once(method: "GET" | "POST", path: string, body: object | undefined): Promise<Answer> {
+    const init = {
+      method,
+      headers: { "content-type": "application/json" },
+      signal: NEVER.signal,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    };
+    const response = await this.#fetch(`http://localhost${path}`, init);
+    const parsed: unknown = JSON.parse((await response.text()) || "{}");
+    return { status: response.status, body: typeof parsed === "object" && parsed !== null ? { ...parsed } : {} };
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,126 @@
+/** What can go wrong, how often, and how often it did. */
+import { Rng } from "./rng.ts";
+
+/** Every fault with its probability per occasion in a random seed that has it switched on. */
+const FAULTS = {
+  /** Processes: per I/O operation. */
+  crashBefore: 0.008,
+  crashAfter: 0.012,
+  /** Of crashed processes: goes on after 10 ms to 60 s. */
+  zombie: 0.5,
+  /** Per invocation: every warm environment is gone. */
+  coldStart: 0.1,
+  /** Per invocation: the clock is up to 1.5 s wrong. */
+  clockSkew: 0.9,
+  /** DynamoDB, S3 and SQS: per operation. */
+  throttled: 0.03,
+  notApplied: 0.03,
+  appliedUnanswered: 0.03,
+  /** The AWS client tries again by itself after an applied but unanswered call. */
+  clientRetried: 0.02,
+  slow: 0.03,
+  staleIndex: 0.3,
+  smallPages: 0.3,
+  unprocessed: 0.2,
+  /** SQS: per message. */
+  duplicate: 0.1,
+  late: 0.05,
+  lostDelete: 0.06,
+  olderHandleDeletes: 0.5,
+  sendPartlyFailed: 0.04,
+  /** Activity bodies: per attempt. */
+  bodyThrows: 0.2,
+  bodyFatal: 0.04,
+  bodySlow: 0.1,
+  bodyHangs: 0.03,
+  bodyLarge: 0.04,
+  bodyUnserializable: 0.01,
+  bodyIgnoresCancel: 0.2,
+} as const;
+
+export type Fault = keyof typeof FAULTS;
+export const ALL_FAULTS: readonly Fault[] = Object.keys(FAULTS).filter(
+  (name): name is Fault => name in FAULTS,
+);
+export type Profile = "random" | "storm";
+
+/** In a storm everything is on and more frequent; these go up less, or no run would ever advance. */
+const STORM_FACTOR = 4.5;
+const STORM_MAX = 0.6;
+const STORM_FACTORS: Partial<Record<Fault, number>> = {
+  zombie: 1,
+  clockSkew: 1,
+  olderHandleDeletes: 1,
+  bodyThrows: 1.5,
+  bodyFatal: 1,
+  bodyUnserializable: 1,
+};
+
+/** How long the fault phase lasts, virtual milliseconds. */
+export const FAULT_PHASE_MS = 120_000;
+
+export class FaultPlan {
+  readonly rates: Readonly<Record<Fault, number>>;
+  readonly fired: Map<Fault, number> = new Map();
+  /** Settings of the seed that are no events. */
+  readonly settings: {
+    readonly maxReceiveCount: number;
+    readonly windowMs: number;
+    readonly batchSize: number;
+    readonly concurrency: number;
+    readonly workflowTimeoutMs: number;
+    readonly activityTimeoutMs: number;
+    /** The sweeper's look at open runs is left out: redelivery alone must keep them going. */
+    readonly blindSweeper: boolean;
+  };
+  active = true;
+  readonly #rng: Rng;
+
+  constructor(seed: string, profile: Profile | "none") {
+    const choose = new Rng(`${seed}/plan`);
+    this.#rng = new Rng(`${seed}/faults`);
+    this.rates = ratesOf(choose, profile);
+    const calm = profile === "none";
+    this.settings = {
+      maxReceiveCount: calm ? 20 : choose.pick([4, 8, 20]),
+      windowMs: calm ? 0 : choose.pick([0, 0, 50, 400, 2_000]),
+      batchSize: calm ? 10 : choose.pick([1, 10, 10]),
+      concurrency: choose.pick([2, 5, 10]),
+      workflowTimeoutMs: choose.pick([20_000, 30_000, 60_000]),
+      activityTimeoutMs: choose.pick([15_000, 25_000]),
+      blindSweeper: calm || choose.chance(0.7),
+    };
+  }
+
+  /** Whether the fault happens now; counted when it does. */
+  strikes(fault: Fault): boolean {
+    if (!this.active || !this.#rng.chance(this.rates[fault])) return false;
+    this.note(fault);
+    return true;
+  }
+
+  note(fault: Fault): void {
+    this.fired.set(fault, (this.fired.get(fault) ?? 0) + 1);
+  }
+
+  int(low: number, high: number): number {
+    return this.#rng.int(low, high);
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    return this.#rng.pick(choices);
+  }
+}
+
+function ratesOf(choose: Rng, profile: Profile | "none"): Readonly<Record<Fault, number>> {
+  const rates: Record<Fault, number> = { ...FAULTS };
+  for (const fault of ALL_FAULTS) {
+    const isOn = choose.chance(0.6);
+    const usual = FAULTS[fault];
+    if (profile === "none") rates[fault] = 0;
+    else if (profile === "storm")
+      rates[fault] = Math.min(Math.max(usual, STORM_MAX), usual * (STORM_FACTORS[fault] ?? STORM_FACTOR));
+    else rates[fault] = isOn ? usual : 0;
+  }
+  return rates;
+}

@@ -1,0 +1,156 @@
+/** All runs' reference logs, filled from the committed writes; checks of deletions and attempt rows. */
+import { PARTITION_KEY, SORT_KEY, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
+import { parseMessage } from "../../sdk/adapters/wire.ts";
+import { deliver } from "../../sdk/core/deliver.ts";
+import type { Batch, HistoryEvent, Lease } from "../../sdk/core/events.ts";
+import { eventKey, outcomeKey } from "../../sdk/core/messages.ts";
+import type { Payload } from "../../sdk/core/payload.ts";
+import type { Message } from "../../sdk/ports/queue.ts";
+import type { Item } from "../../sdk/testing/world/item.ts";
+import type { World } from "../../sdk/testing/world/world.ts";
+import { RunLog, type Writer } from "./run-log.ts";
+import { ACTIVITY_QUEUE, BUCKET, EPOCH_MS, WORKFLOW_QUEUE } from "./stack.ts";
+import type { Theatre } from "./theatre.ts";
+import type { Trace } from "./trace.ts";
+import type { Violations } from "./violations.ts";
+
+export interface LogBookOptions {
+  readonly world: World;
+  readonly theatre: Theatre;
+  readonly trace: Trace;
+  readonly violations: Violations;
+  /** Who writes just now. */
+  readonly writer: () => Writer;
+}
+
+export class LogBook {
+  readonly runs: Map<string, RunLog> = new Map();
+  readonly #options: LogBookOptions;
+
+  constructor(options: LogBookOptions) {
+    this.#options = options;
+    const { dynamo, sqs } = options.world;
+    const inner = dynamo.onWrite;
+    dynamo.onWrite = (table, item) => {
+      inner(table, item);
+      if (table === TABLES.history_events.name && item !== undefined) this.#onBatch(item);
+    };
+    for (const name of [WORKFLOW_QUEUE, ACTIVITY_QUEUE])
+      sqs.queue(name).onDelete = (body) => this.#onDelete(body);
+  }
+
+  #onBatch(item: Item): void {
+    const { trace, writer, violations } = this.#options;
+    const pk = String(item[PARTITION_KEY]);
+    const batch = this.#batchOf(item);
+    const log = this.runs.get(pk) ?? this.#open(pk);
+    const lease = batch.lease === null ? "-" : `L${batch.lease.alarm.slice(-12)}~${batch.lease.until - EPOCH_MS}`;
+    trace.add(`  LOG ${log.options.name} @${batch.sequence} ${batch.kind} ${batch.events.map(show).join(" ")} ${lease}${batch.closed ? " CLOSED" : ""}`);
+    if (log.batches.some(({ sequence }) => sequence === batch.sequence))
+      violations.report("I1", `${log.options.name}: batch ${batch.sequence} is overwritten`);
+    else log.add(batch, Number(item["n_events"]), writer());
+  }
+
+  #open(pk: string): RunLog {
+    const [namespace = "", workflowId = "", runId = ""] = pk.split("#");
+    const { world, theatre, violations } = this.#options;
+    const log = new RunLog({
+      run: { namespace, workflow_id: workflowId, run_id: runId },
+      name: workflowId,
+      now: () => world.scheduler.now(),
+      theatre,
+      violations,
+      textOf: (payload) => this.textOf(payload),
+    });
+    this.runs.set(pk, log);
+    return log;
+  }
+
+  textOf(payload: Payload): string {
+    if ("json" in payload) return payload.json;
+    return this.#options.world.s3.text(BUCKET, payload.blob) ?? "(no such blob)";
+  }
+
+  #batchOf(item: Item): Batch {
+    const { events, sk, schema, kind, lease, turn_from, closed, nonce, basis, generation } = item;
+    const parsed: unknown = typeof events === "string" ? JSON.parse(events) : [];
+    // Written by the adapter a moment ago; the adapter itself reads it back with all its checks.
+    const header = { schema, kind, turn_from, closed, nonce, basis, generation } as unknown as Batch;
+    return { ...header, sequence: Number(sk), lease: lease as Lease | null, events: parsed as readonly HistoryEvent[] };
+  }
+
+  /** I21: no message is deleted before its event is in the log or void. */
+  #onDelete(body: string): void {
+    const { trace, violations } = this.#options;
+    const message = parseMessage(body);
+    if (message === undefined) return;
+    const log = this.logOf(message);
+    const name = `${message.workflow_id} ${message.message_id.slice(37)}`;
+    trace.add(`  DELETED ${name}`);
+    const reason = log === undefined ? "its run has no log" : this.#needed(log, message);
+    if (reason !== undefined) violations.report("I21", `${name} is deleted although ${reason}`);
+    if (log !== undefined && !log.closed) this.#checkAlarm(log, message);
+  }
+
+  logOf(message: Pick<Message, "namespace" | "workflow_id" | "run_id">): RunLog | undefined {
+    return this.runs.get(`${message.namespace}#${message.workflow_id}#${message.run_id}`);
+  }
+
+  #needed(log: RunLog, message: Message): string | undefined {
+    const { state } = log;
+    if (state.closed) return undefined;
+    if (message.type === "activity_task") {
+      const activity = state.openActivities.get(message.sequence);
+      if (activity === undefined || activity.attempt !== message.attempt) return undefined;
+      const report = `${message.run_id}/${outcomeKey(message.sequence, message.attempt)}`;
+      return this.#isPending(message, report) ? undefined : "its outcome is neither reported nor in the log";
+    }
+    const { announces } = message;
+    if (announces.kind === "check" || state.positionOf(eventKey(announces)) !== undefined) return undefined;
+    if (announces.kind !== "start" && deliver(state, announces, state.lastAt, message.run_id) === "void") return undefined;
+    return this.#isPending(message, message.message_id) ? undefined : "its event is neither in the log nor void";
+  }
+
+  /** I14: an open run that waits for more than the outside has something that will wake it. */
+  #checkAlarm(log: RunLog, deleted: Message): void {
+    const { state } = log;
+    const alarm = state.lease?.alarm;
+    if (alarm !== undefined && !this.#isPending(deleted, alarm))
+      this.#options.violations.report("R5", `${log.options.name}: the open turn's alarm ${alarm.slice(37)} is gone after ${deleted.message_id.slice(37)}`);
+    const waits = state.turnFrom !== null || state.openActivities.size > 0 || state.openTimers.size > 0;
+    if (waits && !this.#isPending(deleted, undefined))
+      this.#options.violations.report("I14", `${log.options.name}: nothing wakes the run after ${deleted.message_id.slice(37)} went`);
+  }
+
+  /** Whether a message of the run, or this one, is in a queue or in the table of timers. */
+  #isPending(run: Pick<Message, "run_id">, messageId: string | undefined): boolean {
+    const { sqs, dynamo } = this.#options.world;
+    const bodies = [
+      ...sqs.queues().flatMap((queue) => queue.bodies()),
+      ...dynamo.items(TABLES.timers.name).map((item) => String(item["message"])),
+    ];
+    const wanted = messageId ?? `${run.run_id}/`;
+    return bodies.some((body) => {
+      const id = body.includes(run.run_id) ? (parseMessage(body)?.message_id ?? "") : "";
+      return messageId === undefined ? id.startsWith(wanted) : id === wanted;
+    });
+  }
+
+  /** The attempt rows that have an outcome: those of queued activities. */
+  outcomes(): readonly { readonly pk: string; readonly sequence: number; readonly attempt: number; readonly outcome: unknown }[] {
+    return this.#options.world.dynamo.items(TABLES.activity_attempts.name).flatMap((item) => {
+      const { outcome, attempt_number: attempt } = item;
+      if (typeof outcome !== "string") return [];
+      const sequence = Number.parseInt(String(item[SORT_KEY]), 10);
+      const parsed: unknown = JSON.parse(outcome);
+      return [{ pk: String(item[PARTITION_KEY]), sequence, attempt: Number(attempt), outcome: parsed }];
+    });
+  }
+}
+
+function show(event: HistoryEvent): string {
+  const attempt = "attempt_number" in event ? `.${event.attempt_number}` : "";
+  const sequence = "sequence" in event ? `${event.sequence}${attempt}` : "";
+  const id = "signal_id" in event ? event.signal_id : "request_id" in event ? event.request_id : "";
+  return `${event.type.replace("Activity", "A").replace("Workflow", "W")}${sequence}${id}`;
+}

@@ -1,0 +1,79 @@
+/** Workflow programs as data: what the generator makes and the workflow `program` interprets. */
+
+export interface CallOptions {
+  readonly maxAttempts?: number;
+  readonly backoffMs?: number;
+  readonly startToCloseS?: number;
+  readonly scheduleToCloseS?: number;
+  /** Queued activities only. */
+  readonly scheduleToStartS?: number;
+  readonly heartbeatS?: number;
+  /** The error type of bodies that throw is not retried. */
+  readonly thrownIsFinal?: boolean;
+}
+
+export interface Call {
+  /** Unique within a program. */
+  readonly name: string;
+  readonly options: CallOptions;
+}
+
+export type Node =
+  | ({ readonly kind: "local" } & Call)
+  | ({ readonly kind: "regular" } & Call)
+  | { readonly kind: "timer"; readonly ms: number }
+  | { readonly kind: "effect"; readonly name: string }
+  | { readonly kind: "signal"; readonly name: SignalName }
+  | { readonly kind: "fail" }
+  | { readonly kind: "handle"; readonly name: SignalName; readonly reaction: Node | null }
+  | { readonly kind: "heard"; readonly count: number; readonly withinMs: number | null }
+  | { readonly kind: "sequence"; readonly of: readonly Node[] }
+  | { readonly kind: "all"; readonly of: readonly Node[] }
+  | { readonly kind: "race"; readonly of: readonly Node[] }
+  | { readonly kind: "locally"; readonly of: Node }
+  | { readonly kind: "attempt"; readonly of: Node; readonly otherwise: Node }
+  /** Runs `finally` also when the run is cancelled meanwhile. */
+  | { readonly kind: "cleanup"; readonly of: Node; readonly finally: Node };
+
+export const SIGNALS = ["red", "green"] as const;
+export type SignalName = (typeof SIGNALS)[number];
+
+const local = (name: string, options: CallOptions = {}): Node => ({ kind: "local", name, options });
+const regular = (name: string, options: CallOptions = {}): Node => ({ kind: "regular", name, options });
+const timer = (ms: number): Node => ({ kind: "timer", ms });
+const signal = (name: SignalName = "red"): Node => ({ kind: "signal", name });
+const sequence = (...of: readonly Node[]): Node => ({ kind: "sequence", of });
+const all = (...of: readonly Node[]): Node => ({ kind: "all", of });
+const race = (...of: readonly Node[]): Node => ({ kind: "race", of });
+const attempt = (of: Node, otherwise: Node): Node => ({ kind: "attempt", of, otherwise });
+
+/** The programs of the protocol's first simulation: small, and each the home of a known hole. */
+export const FIXED: Readonly<Record<string, Node>> = {
+  seq: sequence(local("a"), local("b"), local("c")),
+  all: all(sequence(local("a"), local("a2")), local("b"), local("d")),
+  locReg: sequence(local("a"), regular("r"), local("b")),
+  raceT: sequence(race(timer(1_500), local("a")), regular("r")),
+  fan5: all(...["r0", "r1", "r2", "r3", "r4"].map((name) => regular(name))),
+  sig: sequence(local("a"), signal(), regular("r"), signal()),
+  tryc: sequence(attempt(local("x0"), attempt(regular("undo0"), sequence())), attempt(local("x1"), attempt(regular("undo1"), sequence()))),
+  mixed: all(
+    sequence(local("a"), regular("b"), local("c")),
+    sequence(regular("d"), local("e")),
+    sequence(timer(2_000), local("f")),
+    sequence(race(signal(), timer(30_000)), regular("g")),
+  ),
+  busy: all(
+    sequence(local("a"), local("a2"), regular("r")),
+    sequence(timer(300), local("t")),
+    timer(310),
+    regular("p"),
+    sequence(regular("q"), local("q2")),
+    sequence(signal(), local("s")),
+    sequence(race(signal(), timer(20_000)), regular("g")),
+  ),
+  cancel: {
+    kind: "cleanup",
+    of: sequence(signal(), local("s"), regular("p"), timer(20_000)),
+    finally: regular("clean"),
+  },
+};
