@@ -41,7 +41,7 @@ function table(header: string): readonly (readonly string[])[] {
 }
 
 describe("docs/API.md", () => {
-  test("lists exactly the catalogue's errors; `vitest run -u` on this file writes them", async () => {
+  test("lists exactly the catalogue's errors; `vitest run test/api/reference.test.ts -u` writes them", async () => {
     const [beforeTable] = text.split(ERROR_TABLE_HEADER);
     const rows = Object.entries(ERRORS).map(([code, { status, message, hint }]) =>
       tableRow(`\`${code}\``, String(status), message, hint),

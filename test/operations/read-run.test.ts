@@ -64,6 +64,15 @@ describe("run details", () => {
     expect(await world.ports.runs.get(run)).toMatchObject({ status: "completed" });
   });
 
+  test("a row that is right is not written again by those who look at it", async () => {
+    await write(started(), { type: "WorkflowCancelled", at: NOW });
+    await world.operations.describe(REF);
+    world.calls.length = 0;
+    await world.operations.describe(REF);
+    await world.operations.result(REF, 0);
+    expect(world.calls.filter((call) => /^(Put|Update)/.test(call))).toEqual([]);
+  });
+
   test("the detail is answered although its row cannot be repaired at the moment", async () => {
     await write(started(), { type: "WorkflowCancelled", at: NOW });
     world.before = (call) => {
@@ -175,6 +184,22 @@ describe("histories", () => {
       after = page.next_after;
     }
     expect(pages).toEqual([3, 2, 1]);
+  });
+
+  test("a value that no page can hold is named with its size and does not end the history", async () => {
+    const payload = { blob: "shop/huge", bytes: 4_000_000 };
+    const huge: HistoryEvent = {
+      type: "SideEffectRecorded",
+      at: NOW,
+      sequence: 1,
+      result: payload,
+    };
+    await write(started(), huge, sideEffect(2, "2"));
+    const page = await world.operations.history(REF, { after: 1, limit: 10 });
+    expect(page.events.map(({ payload: shown }) => shown["result"])).toEqual([
+      { $pawl: "omitted", bytes: 4_000_000 },
+    ]);
+    expect(page.next_after).toBe(2);
   });
 
   test("an export is complete once the run is closed, and its checksum is that of its canonical JSON", async () => {

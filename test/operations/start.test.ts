@@ -33,6 +33,7 @@ async function end(run: RunKey, last: HistoryEvent): Promise<void> {
 }
 
 const COMPLETED: HistoryEvent = { type: "WorkflowCompleted", at: NOW + 5, output: { json: "7" } };
+const CANCELLED: HistoryEvent = { type: "WorkflowCancelled", at: NOW + 5 };
 const FAILED: HistoryEvent = {
   type: "WorkflowFailed",
   at: NOW + 5,
@@ -144,6 +145,14 @@ describe("inputs", () => {
     );
   });
 
+  test("the longest ids hold a large input as well: a blob's key stays below S3's limit", async () => {
+    const workflow_id = "語".repeat(256);
+    const input = "x".repeat(10_000);
+    await world.operations.start({ ...ORDER, workflow_id, input });
+    await world.operations.signal({ workflow_id }, "語".repeat(256), { args: [input] });
+    expect(world.blobKeys()).toHaveLength(2);
+  });
+
   test("the repeat of a start with a large input leaves no second copy", async () => {
     const request = { ...ORDER, input: "x".repeat(10_000), request_id: "r" };
     await world.operations.start(request);
@@ -185,6 +194,7 @@ describe("policies", () => {
     ["allow_duplicate", FAILED, "starts"],
     ["allow_duplicate_failed_only", COMPLETED, "is refused"],
     ["allow_duplicate_failed_only", FAILED, "starts"],
+    ["allow_duplicate_failed_only", CANCELLED, "starts"],
     ["reject_duplicate", FAILED, "is refused"],
   ] as const)("with %s a new run after %o %s", async (id_reuse_policy, last, verdict) => {
     const first = await world.operations.start(ORDER);
@@ -294,6 +304,17 @@ describe("direct start (R16)", () => {
       status: "failed",
       failure: { type: "E", message: "no", category: "application", non_retryable: false },
     });
+  });
+
+  test("a run that was terminated meanwhile is answered with the reason, which only the log has", async () => {
+    world.answer = async (request) => {
+      if (request.kind === "types")
+        return { kind: "types", workflow_types: ["order"], activity_types: [] };
+      await world.operations.terminate({ workflow_id: "o-1" }, { reason: "too late" });
+      return { kind: "task", closing: { status: "terminated", closed_at: NOW } };
+    };
+    const answer = await world.operations.start({ ...ORDER, wait: 10 });
+    expect(answer.outcome).toEqual({ status: "terminated", reason: "too late" });
   });
 
   test("a run that waits for its queue is answered as soon as its log is closed", async () => {
