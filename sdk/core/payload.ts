@@ -28,13 +28,15 @@ export function encode(
   what: string,
   bytesMax: number = PAYLOAD_BYTES_MAX,
 ): Encoded {
-  const problem = findProblem(value, 0, []);
-  if (problem !== undefined)
-    return { kind: "refused", error: pawlError(problem.code, { what, where: problem.where }) };
-  let json: string | undefined;
+  let json: string;
   try {
-    json = JSON.stringify(value ?? null);
+    const problem = findProblem(value, 0, []);
+    if (problem !== undefined)
+      return { kind: "refused", error: pawlError(problem.code, { what, where: problem.where }) };
+    // A `toJSON` may answer undefined, which becomes null like any other.
+    json = JSON.stringify(value ?? null) ?? "null";
   } catch (cause) {
+    // A getter or `toJSON` of the value threw.
     const reason = cause instanceof Error ? cause.message : String(cause);
     return {
       kind: "refused",
