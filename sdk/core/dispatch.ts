@@ -5,7 +5,7 @@
 import type { RunKey } from "./events.ts";
 import { SCHEMA_VERSION } from "./events.ts";
 import type { ActivityTaskMessage, Announcement, WorkflowTaskMessage } from "./messages.ts";
-import { eventKey } from "./messages.ts";
+import { DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
 import type { ActivityState, RunState } from "./run.ts";
 
 export interface Dispatch {
@@ -116,7 +116,7 @@ function deadlineDispatches(run: RunKey, activity: ActivityState): readonly Disp
       kind: "deadline",
       sequence: activity.sequence,
       timeout_kind: kind,
-      attempt: 1,
+      attempt: DEADLINE_ATTEMPT,
       due,
     };
     dispatches.push({ message: wakeUp(run, announces, activity.scheduled_batch), due });

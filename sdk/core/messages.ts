@@ -82,6 +82,9 @@ export interface ActivityTaskMessage extends RunKey {
   readonly from: number;
 }
 
+/** The attempt that deadline wake-ups name: they concern the activity, not one of its attempts. */
+export const DEADLINE_ATTEMPT = 1;
+
 /** The logical key of the event that a message announces; equal keys are one event. */
 export function eventKey(announces: Announcement): string {
   switch (announces.kind) {
@@ -94,7 +97,7 @@ export function eventKey(announces: Announcement): string {
     case "retry":
       return retryKey(announces.sequence, announces.attempt);
     case "deadline":
-      return `deadline/${announces.sequence}/${announces.timeout_kind}/${announces.attempt}`;
+      return deadlineKey(announces.sequence, announces.timeout_kind, announces.attempt);
     case "request":
       return requestKey(requestId(announces.event));
     case "check":
@@ -110,6 +113,13 @@ export function timerKey(sequence: number): string {
 }
 export function retryKey(sequence: number, attempt: number): string {
   return `due/${sequence}/${attempt}`;
+}
+export function deadlineKey(
+  sequence: number,
+  kind: "schedule_to_start" | "schedule_to_close",
+  attempt: number,
+): string {
+  return `deadline/${sequence}/${kind}/${attempt}`;
 }
 export function requestKey(id: string): string {
   return `sig/${id}`;

@@ -86,9 +86,9 @@ export class WorkflowInstance implements WorkflowContext {
     return [...this.unrecordedCommands.values()];
   }
 
-  /** Timers that the code cancelled and whose cancellation is not recorded. */
+  /** Recorded timers that the code cancelled and whose cancellation is not recorded. */
   timersToCancel(): readonly number[] {
-    return [...this.cancelledTimers];
+    return [...this.cancelledTimers].filter((sequence) => !this.unrecordedCommands.has(sequence));
   }
 
   /** The code has asked for something, or has ended, and the log does not say so yet. */

@@ -18,7 +18,14 @@ import {
   type TerminalEvent,
   type WorkflowStarted,
 } from "./events.ts";
-import { outcomeKey, requestKey, retryKey, timerKey } from "./messages.ts";
+import {
+  DEADLINE_ATTEMPT,
+  deadlineKey,
+  outcomeKey,
+  requestKey,
+  retryKey,
+  timerKey,
+} from "./messages.ts";
 import type { ActivityOptionsSnapshot } from "./options.ts";
 import type { Payload } from "./payload.ts";
 
@@ -245,6 +252,7 @@ export class RunState {
       case "ActivityCancelled":
         this.openActivities.delete(event.sequence);
         this.know(outcomeKey(event.sequence, event.attempt_number));
+        this.knowWakeUps(activity);
         return;
     }
   }
@@ -280,6 +288,21 @@ export class RunState {
       batch: this.batchSequence,
       selfContained: this.batchKind === "inbound",
     });
+  }
+
+  /**
+   * The end of an activity answers its wake-ups: one that opened the turn in which the activity ended
+   * is the turn's alarm, so it must find its event in the log.
+   */
+  private knowWakeUps(activity: ActivityState): void {
+    const { sequence, options } = activity;
+    if (activity.local_activity) this.know(retryKey(sequence, activity.attempt));
+    else {
+      if (options.schedule_to_start_ms !== undefined)
+        this.know(deadlineKey(sequence, "schedule_to_start", DEADLINE_ATTEMPT));
+      if (activity.schedule_to_close_deadline_at !== undefined)
+        this.know(deadlineKey(sequence, "schedule_to_close", DEADLINE_ATTEMPT));
+    }
   }
 
   private know(eventKey: string): void {
