@@ -30,12 +30,18 @@ export interface LocalStackDeployment {
   /** Reachable without DNS: `http://127.0.0.1:4566/_aws/execute-api/<id>/prod`; routes begin with `/api`. */
   readonly apiUrl: string;
   readonly stackName: string;
+  /** The queue of workflow tasks, for tests that deliver a message once more. */
+  readonly workflowQueueUrl: string;
   /** Deletes the stack with everything in it. */
   destroy(): Promise<void>;
 }
 
 /** The names of the stack's outputs; infra/app.ts and the app of this file write them. */
-const OUTPUTS = { apiId: "ApiId", payloadBucket: "PayloadBucket" } as const;
+const OUTPUTS = {
+  apiId: "ApiId",
+  payloadBucket: "PayloadBucket",
+  workflowQueueUrl: "WorkflowQueueUrl",
+} as const;
 const ASSET_BUCKET = "pawl-local-assets";
 const STAGE = "prod";
 
@@ -75,6 +81,7 @@ async function deployFrom(
   const outputs = await readOutputs(outputsFile, stackName);
   return {
     apiUrl: localStackApiUrl(endpoint, outputs[OUTPUTS.apiId] ?? ""),
+    workflowQueueUrl: outputs[OUTPUTS.workflowQueueUrl] ?? "",
     stackName,
     destroy: once(async () => {
       await emptyBucket(endpoint, outputs[OUTPUTS.payloadBucket] ?? "");
@@ -190,6 +197,7 @@ async function synthesize(
   });
   const pawl = new Pawl(stack, "Pawl", localStackProps(options.entry, options.queues));
   new CfnOutput(stack, OUTPUTS.apiId, { value: pawl.api.restApiId });
+  new CfnOutput(stack, OUTPUTS.workflowQueueUrl, { value: pawl.workflowQueue.queueUrl });
   new CfnOutput(stack, OUTPUTS.payloadBucket, { value: pawl.payloadBucket.bucketName });
   return app.synth().directory;
 }

@@ -12,11 +12,11 @@ import type { HistoryEvent, RunKey, WorkflowStarted } from "../core/events.ts";
 import { CHECK_MS_FIRST, LEASE_MARGIN_MS } from "../core/limits.ts";
 import { eventKey, type WorkflowTaskMessage } from "../core/messages.ts";
 import type { RunState } from "../core/run.ts";
+import { closingOfEvent } from "../core/views/closing.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
-import { closingOf } from "./closing.ts";
 import { send } from "./dispatch.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { persistently } from "./persistence.ts";
@@ -87,7 +87,7 @@ export class RunTask {
     const { state } = this.run;
     if (!state.closed && this.run.isReplayed() && this.run.instance?.wantsSomething() === false)
       this.context.cache.put(this.run);
-    return state.terminal === undefined ? undefined : closingOf(state.terminal);
+    return state.terminal === undefined ? undefined : closingOfEvent(state.terminal);
   }
 
   /** Each may decide messages; "again" asks for a new look at everything. */
@@ -321,7 +321,7 @@ export class RunTask {
     invariant(terminal !== undefined, "a closed run has a closing event");
     const row = await this.context.ports.runs.get(this.key);
     if (row !== undefined && row.closed_at === undefined)
-      await this.markClosed(closingOf(terminal));
+      await this.markClosed(closingOfEvent(terminal));
     await this.removeAll();
     return "done";
   }

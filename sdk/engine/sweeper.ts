@@ -13,9 +13,9 @@ import {
   QUEUE_DELAY_MS_MAX,
 } from "../core/limits.ts";
 import { RunState } from "../core/run.ts";
+import { closingOfEvent } from "../core/views/closing.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunRow } from "../ports/runs.ts";
-import { closingOf } from "./closing.ts";
 import { send } from "./dispatch.ts";
 import { startMessage } from "./operations/start.ts";
 
@@ -74,7 +74,7 @@ async function checkRun(ports: Ports, row: RunRow): Promise<void> {
 
 async function repair(ports: Ports, row: RunRow, tail: Batch): Promise<void> {
   const terminal = tail.events.find(isTerminal);
-  if (terminal !== undefined) await ports.runs.markClosed(row, closingOf(terminal));
+  if (terminal !== undefined) await ports.runs.markClosed(row, closingOfEvent(terminal));
 }
 
 function leaseLives(ports: Ports, tail: Batch): boolean {

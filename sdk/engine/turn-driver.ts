@@ -19,12 +19,12 @@ import {
 import type { WorkflowInstance } from "../core/replay.ts";
 import type { ActivityState } from "../core/run.ts";
 import { type LocalStart, Turn } from "../core/turn.ts";
+import { closingOfEvent } from "../core/views/closing.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
 import { type Deadline, deadlineOf, infoOf } from "./body.ts";
-import { closingOf } from "./closing.ts";
 import { send } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { type Beat, LocalBodies } from "./local-bodies.ts";
@@ -215,7 +215,7 @@ export class TurnDriver {
     if (lease !== null) return { kind: "handed_over", alarm: lease.alarm };
     return {
       kind: "ended",
-      closing: state.terminal === undefined ? undefined : closingOf(state.terminal),
+      closing: state.terminal === undefined ? undefined : closingOfEvent(state.terminal),
     };
   }
 

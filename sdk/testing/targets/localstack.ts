@@ -5,10 +5,7 @@
 import { Client } from "../../client.ts";
 import { type PawlError, pawlError } from "../../core/errors.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
-import { deliverTo, findQueue } from "./sqs-endpoint.ts";
-
-/** The id of the workflow queue in the construct, which is in its physical name. */
-const WORKFLOW_QUEUE = /WorkflowTasksQueue/;
+import { deliverTo } from "./sqs-endpoint.ts";
 
 export async function startLocalStackPlatform(options: TestPlatformOptions): Promise<TestPlatform> {
   if (options.apiUrl === undefined) return deployed(options);
@@ -44,10 +41,7 @@ async function deployed({ entry, queues, onProgress }: TestPlatformOptions): Pro
         await stop();
       }
     },
-    async deliver(message) {
-      const queue = await findQueue(endpoint, deployment.stackName, WORKFLOW_QUEUE);
-      await deliverTo(endpoint, queue, message);
-    },
+    deliver: (message) => deliverTo(endpoint, deployment.workflowQueueUrl, message),
   });
 }
 

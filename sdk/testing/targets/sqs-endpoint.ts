@@ -1,5 +1,5 @@
 /** The queues of a stack behind an endpoint, as far as a test puts messages into them. */
-import { ListQueuesCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { messageBody } from "../../adapters/sqs/queue.ts";
 import type { WorkflowTaskMessage } from "../../core/messages.ts";
 
@@ -22,21 +22,4 @@ export async function deliverTo(
     new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: messageBody(message) }),
   );
   client.destroy();
-}
-
-/** The queue of a deployed stack whose name contains `part`. @throws Error when there is none */
-export async function findQueue(
-  endpoint: string,
-  stackName: string,
-  part: RegExp,
-): Promise<string> {
-  const client = clientOf(endpoint);
-  const { QueueUrls } = await client.send(new ListQueuesCommand({ QueueNamePrefix: stackName }));
-  client.destroy();
-  const url = QueueUrls?.find((candidate) => part.test(candidate));
-  if (url === undefined)
-    throw new Error(
-      `the stack ${stackName} has no queue like ${part.source}; it has ${QueueUrls?.join(", ") ?? "none"}`,
-    );
-  return url;
 }
