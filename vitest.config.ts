@@ -1,7 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-/** Projects by what they need: `fast` runs everywhere, `localstack` deploys for real. */
+const LOCALSTACK = ["test/**/localstack.test.ts"];
+const LONG = ["test/package/*.test.ts", "test/simulation/long.test.ts"];
+
+/** Projects by what they need: `fast` runs everywhere, `long` takes minutes, `localstack` deploys for real. */
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -20,17 +23,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: {
-          name: "fast",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/**/localstack.test.ts"],
-        },
+        test: { name: "fast", include: ["test/**/*.test.ts"], exclude: [...LOCALSTACK, ...LONG] },
+      },
+      {
+        extends: true,
+        test: { name: "long", include: LONG, testTimeout: 300_000, hookTimeout: 300_000 },
       },
       {
         extends: true,
         test: {
           name: "localstack",
-          include: ["test/**/localstack.test.ts"],
+          include: LOCALSTACK,
           testTimeout: 180_000,
           hookTimeout: 900_000,
         },
