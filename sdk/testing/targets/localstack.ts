@@ -23,7 +23,9 @@ async function deployed({ entry, queues, onProgress }: TestPlatformOptions): Pro
   const { startLocalStack } = await import("../../dev/localstack/host.ts");
   const { deployToLocalStack } = await import("../../dev/localstack-deploy.ts");
   const progress = onProgress === undefined ? {} : { onProgress };
-  const { endpoint, stop } = await startLocalStack(progress);
+  const instance = await startLocalStack(progress);
+  const { endpoint } = instance;
+  const stop = (): Promise<void> => instance.stop();
   const deployment = await deployToLocalStack({
     entry,
     endpoint,
