@@ -8,6 +8,7 @@
 import { type Command, describeCommand, describeRecorded, matches } from "./commands.ts";
 import { Conditions } from "./conditions.ts";
 import { type Deferred, deferred } from "./deferred.ts";
+import { activityDiagnostics, type DiagnosticSubject } from "./diagnostics.ts";
 import { type PawlError, pawlError } from "./errors.ts";
 import type { HistoryEvent, SideEffectRecorded, WorkflowStarted } from "./events.ts";
 import {
@@ -35,7 +36,7 @@ export interface ReplayHost {
   run(context: WorkflowContext, input: unknown): Promise<unknown>;
   /** Calls a handler or predicate inside the workflow's scope and guard. */
   call<T>(context: WorkflowContext, call: () => T): T;
-  diagnose(message: string): void;
+  diagnose(message: string, about: DiagnosticSubject): void;
 }
 
 export type WorkflowOutcome =
@@ -300,11 +301,7 @@ export class WorkflowInstance implements WorkflowContext {
   scheduleActivity(request: ActivityRequest): Promise<unknown> {
     const encoded = encode(request.args, `the argument of activity ${request.activityType}`);
     if (encoded.kind === "refused") return Promise.reject(refusal(encoded.error));
-    if (request.ignoredOptions !== undefined && request.ignoredOptions.length > 0) {
-      this.diagnose(
-        `activity ${request.activityType} runs locally: its options ${request.ignoredOptions.join(", ")} are ignored`,
-      );
-    }
+    for (const message of activityDiagnostics(request)) this.diagnose(message, "code");
     const command = this.add({
       kind: "activity",
       sequence: this.commands.length + 1,
@@ -360,10 +357,10 @@ export class WorkflowInstance implements WorkflowContext {
     return this.cancelled;
   }
 
-  diagnose(message: string): void {
+  diagnose(message: string, about: DiagnosticSubject = "run"): void {
     if (this.diagnosed.has(message)) return;
     this.diagnosed.add(message);
-    this.host.diagnose(message);
+    this.host.diagnose(message, about);
   }
 
   private add<C extends Command>(command: C): C {

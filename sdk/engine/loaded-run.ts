@@ -138,11 +138,22 @@ export class LoadedRun {
       read: (payload) => vault.read(payload),
       run: (context, input) => userCode.runWorkflow(definition, context, input),
       call: (context, call) => userCode.runInWorkflow(definition, context, call),
-      diagnose: (message) =>
-        ports.telemetry.warn(message, {
-          workflow_id: this.key.workflow_id,
-          run_id: this.key.run_id,
-        }),
+      diagnose: (message, about) => {
+        if (about === "code" && wasSaid(userCode, message)) return;
+        const { workflow_id, run_id } = this.key;
+        ports.telemetry.warn(message, { workflow_id, run_id });
+      },
     });
   }
+}
+
+/** What was said about the code of this process: neither a replay nor another run says it again. */
+const said = new WeakMap<UserCode, Set<string>>();
+
+function wasSaid(userCode: UserCode, message: string): boolean {
+  const messages = said.get(userCode) ?? new Set();
+  said.set(userCode, messages);
+  const known = messages.has(message);
+  messages.add(message);
+  return known;
 }

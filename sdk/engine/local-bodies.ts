@@ -4,10 +4,11 @@
  */
 
 import { CancelledFailure } from "../core/failure.ts";
-import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS } from "../core/limits.ts";
+import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS, LOCAL_WARN_MS } from "../core/limits.ts";
 import { encode, type Payload } from "../core/payload.ts";
 import type { LocalEnding } from "../core/turn.ts";
 import type { Host } from "../ports/host.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
 import { type Body, type Deadline, runBody } from "./body.ts";
 
@@ -52,12 +53,18 @@ export class LocalBodies {
   /** When the last beat of an activity became durable (D7). */
   private readonly recorded = new Map<number, number>();
   private readonly host: Host;
+  private readonly telemetry: Telemetry;
   private readonly userCode: UserCode;
   private readonly keep: Keep;
   private wake: (() => void) | undefined;
 
-  constructor(host: Host, userCode: UserCode, keep: Keep) {
-    this.host = host;
+  constructor(
+    ports: { readonly host: Host; readonly telemetry: Telemetry },
+    userCode: UserCode,
+    keep: Keep,
+  ) {
+    this.host = ports.host;
+    this.telemetry = ports.telemetry;
     this.userCode = userCode;
     this.keep = keep;
   }
@@ -85,6 +92,7 @@ export class LocalBodies {
     };
     void runBody({ host: this.host, userCode: this.userCode, keep: this.keep }, body).then(
       (ending) => {
+        this.warnOfSlow(start.info);
         if (this.running.get(start.sequence) !== running) return;
         this.running.delete(start.sequence);
         this.ended.set(start.sequence, {
@@ -155,6 +163,19 @@ export class LocalBodies {
     await Promise.race([news, this.host.sleep(Math.max(0, Math.min(ms, nextBeat)), timer.signal)]);
     this.wake = undefined;
     timer.abort();
+  }
+
+  /** Local work is meant to be short: while it runs, it holds the workflow task (E-09). */
+  private warnOfSlow({ workflowId, runId, activityType, attempt, startedAt }: ActivityInfo): void {
+    const tookMs = this.host.now() - startedAt;
+    if (tookMs <= LOCAL_WARN_MS) return;
+    this.telemetry.warn("a local activity is slow: call it as a regular one, or make it shorter", {
+      workflow_id: workflowId,
+      run_id: runId,
+      activity_type: activityType,
+      attempt,
+      took_ms: tookMs,
+    });
   }
 
   private notify(): void {

@@ -76,7 +76,7 @@ export class TurnDriver {
     this.invocation = context.invocation;
     this.owner = this.ports.host.newId();
     this.budgetMs = context.invocation.remainingMs();
-    this.bodies = new LocalBodies(this.ports.host, this.userCode, (json, bytes) =>
+    this.bodies = new LocalBodies(this.ports, this.userCode, (json, bytes) =>
       this.keep(json, bytes),
     );
     this.rows = new LocalRows(this.run.key);
