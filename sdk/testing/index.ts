@@ -14,7 +14,7 @@ export type {
   StoreCounts,
 } from "../core/test-points.ts";
 export { difference } from "./counts.ts";
-export type { TargetName, TestPlatform, TestPlatformOptions } from "./platform.ts";
+export type { RawRequest, TargetName, TestPlatform, TestPlatformOptions } from "./platform.ts";
 export { type RecordedHistory, replayHistory } from "./replay.ts";
 
 /**

@@ -28,9 +28,22 @@ export interface TestPlatformOptions {
   readonly onLog?: (line: object) => void;
 }
 
+/** A request as it is sent; without a method it is GET. */
+export interface RawRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 export interface TestPlatform extends AsyncDisposable {
   readonly target: TargetName;
   readonly client: Client;
+  /**
+   * Sends one request to the HTTP API as it is and answers what came back, whatever its status: for
+   * what the typed client does not send. Nothing is repeated.
+   * @param path begins with `/api/`; its parts are encoded already
+   */
+  fetch(path: string, request?: RawRequest): Promise<Response>;
   /**
    * Moves the platform's clock forward and resolves when everything that became due has run; a
    * number is seconds. User bodies that run get a quarter of a second to finish first.

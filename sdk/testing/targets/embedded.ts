@@ -4,6 +4,7 @@ import { Client } from "../../client.ts";
 import { pawlError } from "../../core/errors.ts";
 import { queueUrl, WORKFLOW_QUEUE } from "../../dev/embedded/deployment.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
+import { fetchFrom } from "./raw-fetch.ts";
 import { deliverTo } from "./sqs-endpoint.ts";
 
 const VISIBILITY_MS = 6_000;
@@ -28,6 +29,7 @@ export async function startEmbeddedPlatform(
   return {
     target: "embedded",
     client: new Client({ baseUrl: stack.apiUrl }),
+    fetch: fetchFrom(stack.apiUrl),
     advance: async () => {
       throw pawlError("target_unsupported", {
         what: "moving the clock",

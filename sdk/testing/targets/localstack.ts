@@ -5,6 +5,7 @@
 import { Client } from "../../client.ts";
 import { type PawlError, pawlError } from "../../core/errors.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
+import { fetchFrom } from "./raw-fetch.ts";
 import { deliverTo } from "./sqs-endpoint.ts";
 
 export async function startLocalStackPlatform(options: TestPlatformOptions): Promise<TestPlatform> {
@@ -52,6 +53,7 @@ function platformOf(apiUrl: string, stack: Pick<TestPlatform, "close" | "deliver
     ...stack,
     target: "localstack",
     client: new Client({ baseUrl: apiUrl }),
+    fetch: fetchFrom(apiUrl),
     advance: async () => {
       throw refusal("moving the clock");
     },

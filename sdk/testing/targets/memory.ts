@@ -46,8 +46,20 @@ const MEMORY_MB = 1_024;
 /** No request leaves the process; an address on the loopback interface is never signed. */
 const BASE_URL = "http://localhost";
 
+/** The platform and what stands behind it, for tests that disturb the services or the code. */
+export interface MemoryStack {
+  readonly platform: TestPlatform;
+  readonly world: World;
+  /** Replaces the code, as a deployment does: invocations that run go on with the old one. */
+  deploy(exports: Readonly<Record<string, unknown>>): void;
+}
+
 export async function startMemory(options: TestPlatformOptions): Promise<TestPlatform> {
-  const userCode = createRegistry(await exportsOf(options));
+  return (await startMemoryStack(options)).platform;
+}
+
+export async function startMemoryStack(options: TestPlatformOptions): Promise<MemoryStack> {
+  let userCode = createRegistry(await exportsOf(options));
   await Promise.all([loadLambda(), loadS3()]);
   const stack = deployment(options.queues ?? [], {});
   const kinds = new Map(stack.functions.map(({ name, kind }) => [name, kind]));
@@ -104,7 +116,14 @@ export async function startMemory(options: TestPlatformOptions): Promise<TestPla
     deadLetterQueues: world.sqs.queues().filter((queue) => queue.options.deadLetter === undefined),
     invoke: () => world.lambda.invoke("sweeper", {}),
   });
-  return platformOf({ world, clock, points, book });
+  return {
+    platform: platformOf({ world, clock, points, book }),
+    world,
+    deploy(exports) {
+      userCode = createRegistry(exports);
+      world.lambda.recycle();
+    },
+  };
 }
 
 interface Parts {
@@ -144,6 +163,15 @@ function platformOf({ world, clock, points, book }: Parts): TestPlatform {
   return {
     target: "memory",
     client,
+    fetch: (path, init = {}) =>
+      clock.waiting(
+        request(BASE_URL + path, {
+          ...init,
+          method: init.method ?? "GET",
+          headers: { ...init.headers },
+          signal: new AbortController().signal,
+        }),
+      ),
     advance: async (duration) =>
       clock.advance(durationMs(duration, { where: "platform.advance", option: "duration" })),
     crash: (point) => points.arm(point),

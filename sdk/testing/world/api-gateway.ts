@@ -46,7 +46,6 @@ function answer(status: number, body: object): Response {
 }
 
 function proxyEvent(url: URL, init: FetchInit, now: number): APIGatewayProxyEvent {
-  const path = decodeURI(url.pathname);
   const names = [...new Set(url.searchParams.keys())];
   const headers = Object.entries({ host: url.host, ...init.headers });
   return {
@@ -63,7 +62,7 @@ function proxyEvent(url: URL, init: FetchInit, now: number): APIGatewayProxyEven
       names.length === 0
         ? null
         : Object.fromEntries(names.map((name) => [name, url.searchParams.getAll(name)])),
-    pathParameters: { proxy: path.slice(1) },
+    pathParameters: { proxy: url.pathname.slice(1) },
     stageVariables: null,
     requestContext: requestContext(url, init.method, now),
     body: init.body ?? null,
