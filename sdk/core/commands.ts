@@ -1,4 +1,5 @@
 /** What workflow code asked for, by the position of the call: the same on every replay (P-05). */
+import { type PawlError, pawlError } from "./errors.ts";
 import type { ExecutionMode, HistoryEvent } from "./events.ts";
 import type { ActivityOptionsSnapshot } from "./options.ts";
 
@@ -63,4 +64,14 @@ export function describeRecorded(event: RecordedCommand): string {
 /** True when the code asks for what the history recorded at this position (P-06, F-13). */
 export function matches(command: Command | undefined, event: RecordedCommand): boolean {
   return command !== undefined && describeCommand(command) === describeRecorded(event);
+}
+
+/** The code and the log differ (P-06): the task fails, the run stays open. */
+export function divergence(sequence: number, expected: string, actual: string): PawlError {
+  return pawlError("nondeterminism", {
+    sequence: String(sequence),
+    expected,
+    actual,
+    position: "",
+  });
 }

@@ -168,6 +168,21 @@ export function structuralFailure(error: PawlError): Failure {
   return { type: error.code, message: error.message, category, non_retryable: true };
 }
 
+/** A value that cannot be recorded fails the call by name, the same on every replay. */
+export function refusal(error: PawlError): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(error.message, error.code);
+}
+
+/** What a recorded cancellation of an activity is to workflow code. */
+export function cancelledActivity(activityType: string): Failure {
+  return {
+    type: "CancelledFailure",
+    message: `activity ${activityType} was cancelled`,
+    category: "cancelled",
+    non_retryable: true,
+  };
+}
+
 function detailsJson(details: unknown): string | undefined {
   if (details === undefined) return undefined;
   try {

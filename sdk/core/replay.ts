@@ -5,18 +5,25 @@
  * as an event, the event is fed back, and only then does the code see its effect. The instance does
  * no I/O; `settle` is the caller's way of saying "all ready microtasks have run".
  */
-import { type Command, describeCommand, describeRecorded, matches } from "./commands.ts";
+import {
+  type Command,
+  describeCommand,
+  describeRecorded,
+  divergence,
+  matches,
+} from "./commands.ts";
 import { Conditions } from "./conditions.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { activityDiagnostics, type DiagnosticSubject } from "./diagnostics.ts";
-import { type PawlError, pawlError } from "./errors.ts";
 import type { HistoryEvent, SideEffectRecorded, WorkflowStarted } from "./events.ts";
 import {
   type ActivityFailureFields,
   ApplicationFailure,
   activityError,
   CancelledFailure,
+  cancelledActivity,
   type Failure,
+  refusal,
 } from "./failure.ts";
 import { decode, encode, type Payload } from "./payload.ts";
 import { seededRandom } from "./random.ts";
@@ -152,7 +159,7 @@ export class WorkflowInstance implements WorkflowContext {
         this.cancelledTimers.delete(event.sequence);
         return true;
       case "TimerCancelled":
-        this.cancelledTimers.delete(event.sequence);
+        this.expectCancelled(event.sequence);
         return false;
       case "SignalReceived":
         this.deliverSignal(event.signal_name, this.host.read(event.arguments));
@@ -160,8 +167,11 @@ export class WorkflowInstance implements WorkflowContext {
       case "CancelRequested":
         this.deliverCancel();
         return true;
-      case "WorkflowCompleted":
       case "WorkflowFailed":
+        // A limit ends the run from outside, in the middle of the code (L11).
+        if (event.failure.category !== "structural_limit") this.expectOutcome(event.type);
+        return false;
+      case "WorkflowCompleted":
         this.expectOutcome(event.type);
         return false;
       case "ActivityStarted":
@@ -195,27 +205,26 @@ export class WorkflowInstance implements WorkflowContext {
   ): void {
     const command = this.commands[event.sequence - 1];
     if (!matches(command, event)) {
-      throw pawlError("nondeterminism", {
-        sequence: String(event.sequence),
-        expected: describeRecorded(event),
-        actual:
-          this.outcome === undefined || command !== undefined
-            ? describeCommand(command)
-            : "the end of the workflow",
-        position: "",
-      });
+      const actual =
+        this.outcome === undefined || command !== undefined
+          ? describeCommand(command)
+          : "the end of the workflow";
+      throw divergence(event.sequence, describeRecorded(event), actual);
     }
     this.unrecordedCommands.delete(event.sequence);
   }
 
   private expectOutcome(recorded: string): void {
     if (this.outcome !== undefined) return;
-    throw pawlError("nondeterminism", {
-      sequence: String(this.commands.length + 1),
-      expected: recorded,
-      actual: describeCommand(this.unrecorded()[0]),
-      position: "",
-    });
+    const [command] = this.unrecorded();
+    const sequence = command?.sequence ?? this.commands.length + 1;
+    throw divergence(sequence, recorded, describeCommand(command));
+  }
+
+  /** Code that goes on waiting for a timer which the log has cancelled would wait for ever. */
+  private expectCancelled(sequence: number): void {
+    if (this.cancelledTimers.delete(sequence)) return;
+    throw divergence(sequence, "the cancellation of a timer", "a timer that is not cancelled");
   }
 
   private deliverSideEffect(event: SideEffectRecorded): boolean {
@@ -300,7 +309,7 @@ export class WorkflowInstance implements WorkflowContext {
 
   scheduleActivity(request: ActivityRequest): Promise<unknown> {
     const encoded = encode(request.args, `the argument of activity ${request.activityType}`);
-    if (encoded.kind === "refused") return Promise.reject(refusal(encoded.error));
+    if (encoded.kind === "refused") return deferred((ends) => ends.reject(refusal(encoded.error)));
     for (const message of activityDiagnostics(request)) this.diagnose(message, "code");
     const command = this.add({
       kind: "activity",
@@ -380,18 +389,4 @@ function thrownAgain(failure: Failure | undefined): ApplicationFailure {
     type: failure?.type ?? "Error",
     nonRetryable: failure?.non_retryable ?? false,
   });
-}
-
-/** A value that cannot be recorded fails the call by name, the same on every replay. */
-function refusal(error: PawlError): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(error.message, error.code);
-}
-
-function cancelledActivity(activityType: string): Failure {
-  return {
-    type: "CancelledFailure",
-    message: `activity ${activityType} was cancelled`,
-    category: "cancelled",
-    non_retryable: true,
-  };
 }

@@ -318,9 +318,10 @@ export async function replay(
   code: WorkflowCode,
   ...history: readonly HistoryEvent[]
 ): Promise<WorkflowInstance> {
-  const events = history[0]?.type === "WorkflowStarted" ? history : [started(), ...history];
-  const { instance } = instanceOf(code);
-  for (const event of events) await instance.feed(event);
+  const [first] = history;
+  const begin = first?.type === "WorkflowStarted" ? first : started();
+  const { instance } = instanceOf(code, begin);
+  for (const event of first === begin ? history : [begin, ...history]) await instance.feed(event);
   return instance;
 }
 
