@@ -80,13 +80,16 @@ export function infoOf(
   };
 }
 
+/** Given a reason, an abort makes no DOMException with a stack of its own: it is one for every body. */
+const FINISHED = "the body has ended";
+
 export async function runBody(ports: BodyPorts, body: Body): Promise<AttemptEnd> {
   const { host } = ports;
   if (host.now() >= body.deadline.at)
     return { kind: "timed_out", timeout_kind: body.deadline.kind };
   const finished = new AbortController();
   const end = await Promise.race([call(ports, body), overdue(host, body, finished.signal)]);
-  finished.abort();
+  finished.abort(FINISHED);
   // The deadline wins over a value that is late because the event loop was blocked (design section 4).
   const late = host.now() >= body.deadline.at && end.kind !== "timed_out";
   return late ? { kind: "timed_out", timeout_kind: body.deadline.kind } : end;

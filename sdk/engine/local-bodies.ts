@@ -44,6 +44,9 @@ interface PendingBeat {
   waiters: ((stop: CancelledFailure | undefined) => void)[];
 }
 
+/** Given a reason, an abort makes no DOMException with a stack of its own: it is one for every wait. */
+const NEWS = "there is news";
+
 type Keep = (json: string, bytes: number) => Promise<Payload>;
 
 export class LocalBodies {
@@ -162,7 +165,7 @@ export class LocalBodies {
     });
     await Promise.race([news, this.host.sleep(Math.max(0, Math.min(ms, nextBeat)), timer.signal)]);
     this.wake = undefined;
-    timer.abort();
+    timer.abort(NEWS);
   }
 
   /** Local work is meant to be short: while it runs, it holds the workflow task (E-09). */
