@@ -356,11 +356,6 @@ export async function settledWith(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
-/** Keeps every value inline, as the engine does with small ones. */
-export async function keepInline(text: string): Promise<Payload> {
-  return { json: text };
-}
-
 /** The JSON text of a value that can be stored. */
 export function encoded(value: unknown): string {
   const result = encode(value, "a value");
