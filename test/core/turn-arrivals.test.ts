@@ -10,7 +10,6 @@ import {
   price,
   queued,
   signal,
-  started,
   T,
   terminated,
   timerScheduled,

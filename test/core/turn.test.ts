@@ -2,14 +2,12 @@
 import { describe, expect, test } from "vitest";
 import {
   charge,
-  failure,
   json,
   LEASE,
   local,
   price,
   queued,
   signal,
-  started,
   terminated,
   type WorkflowCode,
   wait,
