@@ -4,6 +4,7 @@
  */
 
 import { wakeUp } from "../core/dispatch.ts";
+import { InfrastructureError } from "../core/errors.ts";
 import type { RunKey, TimeoutKind } from "../core/events.ts";
 import { CancelledFailure } from "../core/failure.ts";
 import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS, LEASE_MARGIN_MS } from "../core/limits.ts";
@@ -157,12 +158,20 @@ class ActivityAttempt {
     if (encoded.kind === "refused") throw encoded.error;
     const now = this.ports.host.now();
     const coalesce = this.lastBeat !== undefined && now - this.beatAt < HEARTBEAT_COALESCE_MS;
-    this.lastBeat = await this.vault.keep(encoded.json, encoded.bytes);
-    if (coalesce) return;
-    this.beatAt = now;
-    this.until = this.claimUntil();
-    this.beating = this.beat(now, this.lastBeat);
-    await this.beating;
+    try {
+      this.lastBeat = await persistently(this.ports.host, () =>
+        this.vault.keep(encoded.json, encoded.bytes),
+      );
+      if (coalesce) return;
+      this.beatAt = now;
+      this.until = this.claimUntil();
+      this.beating = this.beat(now, this.lastBeat);
+      await this.beating;
+    } catch (error) {
+      if (!(error instanceof InfrastructureError)) throw error;
+      // Not the body's failure (I13): the next beat is another try, or the claim runs out.
+      this.ports.telemetry.warn("a heartbeat could not be recorded", { error: error.message });
+    }
   }
 
   private async beat(at: number, details: Payload): Promise<void> {

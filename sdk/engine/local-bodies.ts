@@ -60,6 +60,7 @@ export class LocalBodies {
   private readonly userCode: UserCode;
   private readonly keep: Keep;
   private wake: (() => void) | undefined;
+  private failed: { readonly error: unknown } | undefined;
 
   constructor(
     ports: { readonly host: Host; readonly telemetry: Telemetry },
@@ -105,11 +106,19 @@ export class LocalBodies {
         });
         this.notify();
       },
+      (error: unknown) => {
+        this.failed ??= { error };
+        this.notify();
+      },
     );
   }
 
-  /** How bodies ended whose ending no commit has recorded; a lost race keeps them. */
+  /**
+   * How bodies ended whose ending no commit has recorded; a lost race keeps them.
+   * @throws InfrastructureError when a result could not be kept: the task fails, never the activity (I13)
+   */
   endings(): readonly LocalEnding[] {
+    if (this.failed !== undefined) throw this.failed.error;
     return [...this.ended.values()];
   }
 
@@ -155,7 +164,7 @@ export class LocalBodies {
 
   /** Resolves when a body ends or beats, or after `ms`. */
   async waitForNews(ms: number): Promise<void> {
-    if (this.ended.size > 0) return;
+    if (this.ended.size > 0 || this.failed !== undefined) return;
     const timer = new AbortController();
     const nextBeat = Math.min(
       ...[...this.beats.values()].map((beat) => beat.notBefore - this.host.now()),

@@ -14,6 +14,7 @@ import {
 } from "../core/limits.ts";
 import { RunState } from "../core/run.ts";
 import { closingOfEvent } from "../core/views/closing.ts";
+import type { DeadLetter } from "../ports/dead-letters.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunRow } from "../ports/runs.ts";
 import { send } from "./dispatch.ts";
@@ -121,7 +122,16 @@ async function moveOn(ports: Ports, row: RunRow): Promise<void> {
 
 /** A dead letter may be the alarm of an open turn: it goes back, and its run shows what happened. */
 async function redriveDeadLetters(ports: Ports): Promise<void> {
-  for (const letter of await ports.deadLetters.receive()) {
+  for (let redriven = 0; redriven < PER_PASS_MAX; ) {
+    const letters = await ports.deadLetters.receive();
+    if (letters.length === 0) return;
+    await redrive(ports, letters);
+    redriven += letters.length;
+  }
+}
+
+async function redrive(ports: Ports, letters: readonly DeadLetter[]): Promise<void> {
+  for (const letter of letters) {
     if (letter.message === undefined) {
       ports.telemetry.error("a dead letter is not a message of Pawl and stays in its queue", {
         queue: letter.deadLetterQueueUrl,

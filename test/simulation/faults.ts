@@ -1,4 +1,5 @@
 /** What can go wrong, how often, and how often it did. */
+import type { Service } from "../../sdk/testing/world/gate.ts";
 import { Rng } from "./rng.ts";
 
 /** Every fault with its probability per occasion in a random seed that has it switched on. */
@@ -22,6 +23,8 @@ const FAULTS = {
   staleIndex: 0.3,
   smallPages: 0.3,
   unprocessed: 0.2,
+  /** Per seed: one service refuses everything for a while. */
+  outage: 0.25,
   /** SQS: per message. */
   duplicate: 0.1,
   late: 0.05,
@@ -74,6 +77,7 @@ export class FaultPlan {
     readonly blindSweeper: boolean;
   };
   active = true;
+  readonly #outage: { readonly service: Service; readonly from: number; readonly to: number } | undefined;
   readonly #rng: Rng;
 
   constructor(seed: string, profile: Profile | "none") {
@@ -90,6 +94,18 @@ export class FaultPlan {
       activityTimeoutMs: choose.pick([15_000, 25_000]),
       blindSweeper: calm || choose.chance(0.7),
     };
+    if (!choose.chance(this.rates.outage)) return;
+    const from = choose.int(0, 60_000);
+    const service = choose.pick(["dynamodb", "sqs", "s3"] as const);
+    this.#outage = { service, from, to: from + choose.int(2_000, 60_000) };
+  }
+
+  /** @param atMs virtual milliseconds since the seed's start */
+  isOut(service: Service, atMs: number): boolean {
+    const outage = this.#outage;
+    if (!this.active || outage?.service !== service || atMs < outage.from || atMs > outage.to) return false;
+    this.note("outage");
+    return true;
   }
 
   /** Whether the fault happens now; counted when it does. */

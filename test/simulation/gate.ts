@@ -1,4 +1,5 @@
 /** The gate that every I/O passes: latency, refusals, lost answers, crashes and zombies. */
+import { RUNS_BY_CHECK } from "../../sdk/adapters/dynamodb/layout.ts";
 import { serviceError } from "../../sdk/testing/world/aws-errors.ts";
 import { type Gate, type Operation, timeoutError } from "../../sdk/testing/world/gate.ts";
 import type { Process } from "../../sdk/testing/world/process.ts";
@@ -21,6 +22,8 @@ export interface GateOptions {
   readonly violations: Violations;
   readonly planned: readonly PlannedFault[];
   readonly world: () => World;
+  /** Virtual milliseconds since the seed's start. */
+  readonly elapsedMs: () => number;
   /** Operations above which something loops. */
   readonly operationsMax: number;
 }
@@ -99,6 +102,7 @@ export class FaultGate {
 
   async #perform<T>(operation: Operation, apply: () => T | Promise<T>): Promise<Outcome<T>> {
     const { plan } = this.#options;
+    if (plan.isOut(operation.service, this.#options.elapsedMs())) return refused(throttled(operation));
     if (plan.strikes("throttled")) return refused(throttled(operation));
     if (plan.strikes("notApplied")) return refused(timeoutError(operation.call));
     const outcome = await this.#apply(operation, () => this.#disturbed(operation, apply));
@@ -134,11 +138,13 @@ export class FaultGate {
   #disturbed<T>(operation: Operation, apply: () => T | Promise<T>): T | Promise<T> {
     const { plan, world } = this.#options;
     const { action, input, service } = operation;
-    if (action === "Query" && plan.strikes("smallPages")) {
+    if (action === "Query" && input["IndexName"] === undefined && plan.strikes("smallPages")) {
       const limit = Math.min(Number(input["Limit"] ?? 5), plan.int(1, 5));
       // The same command with a smaller page has an answer of the same kind.
       return world().dynamo.perform({ action: "Query", input: { ...input, Limit: limit } }) as T;
     }
+    if (action === "Query" && plan.settings.blindSweeper && input["IndexName"] === RUNS_BY_CHECK.name)
+      return pendingOnly(world(), input) as T;
     if (action === "BatchWriteItem" && plan.strikes("unprocessed"))
       return partOfBatch(world(), input) as T;
     if (service === "sqs" && action === "SendMessageBatch" && plan.strikes("sendPartlyFailed"))
@@ -188,6 +194,12 @@ function throttled(operation: Operation): Error {
 }
 
 type Input = Readonly<Record<string, unknown>>;
+
+/** The sweeper sees starts that were never sent, and no open run: one layer less. */
+function pendingOnly(world: World, input: Input): object {
+  const answer = world.dynamo.perform({ action: "Query", input });
+  return { ...answer, Items: (answer.Items ?? []).filter((item) => item["status"] === "pending") };
+}
 
 /** Every other request of a batch is left unprocessed. */
 function partOfBatch(world: World, input: Input): object {

@@ -52,7 +52,11 @@ export class Stack {
   constructor(options: StackOptions) {
     this.#options = options;
     const { plan, scheduler } = options;
-    this.gate = new FaultGate({ ...options, world: () => this.world });
+    this.gate = new FaultGate({
+      ...options,
+      world: () => this.world,
+      elapsedMs: () => scheduler.now() - EPOCH_MS,
+    });
     this.world = new World({
       scheduler,
       tables: Object.values(TABLES),
