@@ -14,6 +14,7 @@ import type {
 } from "../core/api.ts";
 import { type WorkflowLike, workflowType } from "./definitions.ts";
 import { WorkflowHandle } from "./handle.ts";
+import { sendable } from "./sendable.ts";
 import {
   type ClientClock,
   type Fetch,
@@ -96,7 +97,8 @@ export class BaseClient {
    * Starts a workflow and returns a handle of its run. A lost answer is asked for again with the
    * same request id, so one call starts at most one run.
    * @throws ApiError workflow_already_started and the other codes of the start, ConnectionError
-   * @throws PawlError workflow_unnamed for a definition without the `name` option
+   * @throws PawlError workflow_unnamed for a definition without the `name` option, payload_* for an
+   *   input that JSON would change
    */
   start<Input, Result>(
     workflow: WorkflowLike<Input, Result>,
@@ -179,7 +181,9 @@ function startRequest(type: string, options: StartOptions<unknown>): StartReques
     workflow_type: type,
     request_id: options.requestId ?? uuidv7(),
     ...(options.id === undefined ? {} : { workflow_id: options.id }),
-    ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.input === undefined
+      ? {}
+      : { input: sendable(options.input, `the input of workflow ${type}`) }),
     ...(options.wait === undefined ? {} : { wait: options.wait }),
     ...(options.duplicatePolicy === undefined ? {} : { duplicate_policy: options.duplicatePolicy }),
     ...(options.idReusePolicy === undefined ? {} : { id_reuse_policy: options.idReusePolicy }),

@@ -10,7 +10,7 @@ import type {
   ResultResponse,
   RunDetail,
 } from "../core/api.ts";
-import { pawlError } from "../core/errors.ts";
+import { idProblem } from "../core/ids.ts";
 import { RESULT_WAIT_MS_MAX } from "../core/limits.ts";
 import type { HistoryExport } from "../core/views/history-export.ts";
 import {
@@ -20,6 +20,7 @@ import {
   WorkflowTerminatedError,
 } from "./client-errors.ts";
 import type { QueryLike, SignalLike } from "./definitions.ts";
+import { sendable } from "./sendable.ts";
 import type { Transport } from "./transport.ts";
 
 /** Events on one page of the history. */
@@ -144,7 +145,7 @@ export class WorkflowHandle<Result = unknown> {
       typeof signal === "object" && "signal" in signal ? signal : { signal, id: uuidv7() };
     const name = typeof target === "string" ? target : target.name;
     await this.#post<AcceptedResponse>(`/signal/${segment("signal", name)}`, {
-      args,
+      args: sendable(args, `the list of arguments of signal ${name}`),
       signal_id: id,
     });
   }
@@ -156,7 +157,9 @@ export class WorkflowHandle<Result = unknown> {
   ): Promise<Answer> {
     const name = typeof query === "string" ? query : query.name;
     const path = `/query/${segment("query", name)}`;
-    const answer = await this.#post<QueryResponse>(path, { args });
+    const answer = await this.#post<QueryResponse>(path, {
+      args: sendable(args, `the list of arguments of query ${name}`),
+    });
     // The type is the definition's promise about what its handler returns.
     return answer.result as Answer;
   }
@@ -186,7 +189,7 @@ export class WorkflowHandle<Result = unknown> {
   }
 
   /** @param runId the run that an earlier answer named: a restart in between must not mix two runs */
-  #get<Answer>(
+  async #get<Answer>(
     path: string,
     query: Readonly<Record<string, number>> = {},
     runId: string | undefined = this.runId,
@@ -198,7 +201,7 @@ export class WorkflowHandle<Result = unknown> {
     });
   }
 
-  #post<Answer>(path: string, body: unknown): Promise<Answer> {
+  async #post<Answer>(path: string, body: unknown): Promise<Answer> {
     return this.#transport.call({
       method: "POST",
       path: runPath(this.id, this.runId) + path,
@@ -212,12 +215,10 @@ function runPath(workflowId: string, runId: string | undefined): string {
   return runId === undefined ? workflow : `${workflow}/runs/${segment("run id", runId)}`;
 }
 
-/** One part of a path. URLs fold `.` and `..` away even when they are encoded, so they are refused. */
+/** One part of a path. What is no id would mean another path, or none. @throws PawlError invalid_id */
 function segment(what: string, value: string): string {
-  if (value === "." || value === ".." || value === "") {
-    const reason = value === "" ? "it is empty" : "a URL cannot carry it";
-    throw pawlError("invalid_id", { what, value: JSON.stringify(value), reason });
-  }
+  const problem = idProblem(`the ${what}`, value);
+  if (problem !== undefined) throw problem;
   return encodeURIComponent(value);
 }
 

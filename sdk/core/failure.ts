@@ -2,7 +2,7 @@
  * Failures as data: how an error is recorded, and how workflow code sees it again on every replay.
  */
 
-import type { PawlError } from "./errors.ts";
+import { PawlError } from "./errors.ts";
 import type { RetryReason, TimeoutKind } from "./events.ts";
 
 /** The contract's categories that Pawl uses (requirements 2.3). */
@@ -147,7 +147,8 @@ export function toFailure(thrown: unknown, depth: number = 0): Failure {
   const application = thrown instanceof ApplicationFailure ? thrown : undefined;
   const details = application === undefined ? undefined : detailsJson(application.details);
   return {
-    type: application?.type ?? thrown.name,
+    // The catalogue's code says what a name that all its errors share does not.
+    type: application?.type ?? (thrown instanceof PawlError ? thrown.code : thrown.name),
     message: clip(String(thrown.message), MESSAGE_LENGTH_MAX),
     category: thrown instanceof CancelledFailure ? "cancelled" : "application",
     non_retryable: application?.nonRetryable ?? false,

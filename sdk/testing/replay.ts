@@ -10,7 +10,7 @@ import {
   type TerminalEvent,
   type WorkflowStarted,
 } from "../core/events.ts";
-import { toFailure } from "../core/failure.ts";
+import { type Failure, structuralFailure, toFailure } from "../core/failure.ts";
 import { encode, type Payload } from "../core/payload.ts";
 import { WorkflowInstance, type WorkflowOutcome } from "../core/replay.ts";
 import { canonicalJson } from "../core/views/canonical-json.ts";
@@ -90,7 +90,7 @@ function recordedEnd(event: TerminalEvent): string | undefined {
     case "WorkflowFailed":
       return event.failure.type === "payload_too_large" || event.failure.type.endsWith("_limit")
         ? undefined
-        : `the failure ${event.failure.type}: ${event.failure.message}`;
+        : failureText(event.failure);
     case "WorkflowCancelled":
     case "WorkflowTerminated":
       return undefined;
@@ -105,13 +105,16 @@ function actualEnd(outcome: WorkflowOutcome | undefined): string {
       const encoded = encode(outcome.value, "the result of the workflow");
       return encoded.kind === "encoded"
         ? `the result ${canonicalJson(JSON.parse(encoded.json))}`
-        : `a result that is refused: ${encoded.error.message}`;
+        : failureText(structuralFailure(encoded.error));
     }
     case "threw": {
-      const failure = toFailure(outcome.error);
-      return `the failure ${failure.type}: ${failure.message}`;
+      return failureText(toFailure(outcome.error));
     }
   }
+}
+
+function failureText({ type, message }: Failure): string {
+  return `the failure ${type}: ${message}`;
 }
 
 function textOf(payload: Payload): string {

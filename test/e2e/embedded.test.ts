@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createTestPlatform } from "../../sdk/testing/index.ts";
+import { badInput } from "./bad-input.suite.ts";
 import { crashes } from "./crashes.suite.ts";
 import { type EndToEndTarget, endToEnd } from "./end-to-end.suite.ts";
 
@@ -11,3 +12,4 @@ const target: EndToEndTarget = {
 
 endToEnd(target);
 crashes(target);
+badInput(target);

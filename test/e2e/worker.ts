@@ -11,6 +11,7 @@ import {
   defineSignal,
   LocalActivityOptions,
   localActivity,
+  PawlError,
   runActivitiesLocally,
   setHandler,
   sideEffect,
@@ -32,7 +33,10 @@ export const where = activity(async (): Promise<Where> => {
   return { pid: process.pid, attempt, isLocal };
 });
 
-export const add = activity(async (left: number, right: number = 1) => left + right);
+export const add = activity(
+  { startToCloseTimeout: "5s" },
+  async (left: number, right: number = 1) => left + right,
+);
 
 export const succeedsAt = activity(
   { retryPolicy: { initialInterval: 1, maxAttempts: 4 } },
@@ -225,4 +229,118 @@ export const readsClock = workflow(async () => {
   const first = Date.now();
   await sleep(1);
   return { later: Date.now() >= first, random: Math.random() < 1 };
+});
+
+// For bad-input.suite.ts: what an author, a caller or an attacker would try next.
+
+/** Returns its input as it came, with nothing in between. */
+export const returnsInput = workflow(async (input: unknown) => input);
+
+export const returnsOdd = activity(
+  { retryPolicy: { maxAttempts: 3 } },
+  async (kind: OddKind): Promise<unknown> => oddValue(kind),
+);
+
+const ODD_KINDS = ["bigint", "cycle", "function", "infinity", "map", "deep", "throwing"] as const;
+type OddKind = (typeof ODD_KINDS)[number];
+
+function oddValue(kind: OddKind): unknown {
+  const cycle: Record<string, unknown> = {};
+  cycle["self"] = cycle;
+  switch (kind) {
+    case "bigint":
+      return 1n;
+    case "cycle":
+      return cycle;
+    case "function":
+      return { call: () => 1 };
+    case "infinity":
+      return [1e308 * 10];
+    case "map":
+      return new Map([[1, 2]]);
+    case "deep":
+      return Array.from({ length: 5_000 }).reduce((inner) => [inner], []);
+    case "throwing":
+      return {
+        get broken() {
+          throw new Error("a getter threw");
+        },
+      };
+  }
+}
+
+/** What is refused as a result, local and regular, and as an argument: types by kind, attempts in all. */
+export const oddValues = workflow(async (local: boolean) => {
+  const refused: Record<string, unknown> = {};
+  let attempts = 0;
+  for (const kind of ODD_KINDS) {
+    const call = async (act: () => Promise<unknown>): Promise<string> => {
+      try {
+        await (local ? runActivitiesLocally(act) : act());
+        return "accepted";
+      } catch (error) {
+        if (error instanceof ActivityFailure) attempts += error.attempts;
+        return error instanceof ActivityFailure || error instanceof ApplicationFailure
+          ? error.type
+          : String(error);
+      }
+    };
+    refused[kind] = [await call(() => returnsOdd(kind)), await call(() => echo(oddValue(kind)))];
+  }
+  return { refused, attempts };
+});
+
+export const oddResult = workflow(async (kind: OddKind) => oddValue(kind));
+
+/** Options that are wrong at run time, where no compiler looks: the code of each refusal. */
+export const wrongOptions = workflow(async (options: readonly unknown[]) => {
+  const codeOf = (call: () => unknown): string => {
+    try {
+      call();
+      return "accepted";
+    } catch (error) {
+      return error instanceof PawlError ? error.code : String(error);
+    }
+  };
+  return options.map((given) => [
+    codeOf(() => Reflect.apply(add.with, add, [given])),
+    codeOf(() => Reflect.construct(LocalActivityOptions, [given])),
+  ]);
+});
+
+export const wrongDuration = workflow(async (duration: string) => {
+  await Reflect.apply(sleep, undefined, [duration]);
+});
+
+export const unregistered = workflow(async () => {
+  const once = notExported.with({ retryPolicy: { maxAttempts: 1 } });
+  return [await caught(() => localActivity(notExported)), await caught(() => once())];
+});
+
+/** What every object looks like after hostile input went through workflow and activities. */
+export const looksPolluted = workflow(async (input: unknown) => {
+  const here = await localActivity(pollution, input);
+  const there = await pollution(input);
+  return [...here, ...there, Reflect.get({}, "polluted") ?? null];
+});
+
+export const pollution = activity(async (input: unknown) => [
+  typeof input,
+  Reflect.get({}, "polluted") ?? null,
+]);
+
+export const throwingQuery = defineQuery<never>("throwing");
+export const asynchronousQuery = defineQuery<Promise<number>>("asynchronous");
+export const actingQuery = defineQuery<unknown>("acting");
+export const oddQuery = defineQuery<unknown>("odd");
+
+export const queried = workflow(async () => {
+  setHandler(state, () => ({ notes: [], approvedBy: null }));
+  setHandler(throwingQuery, () => {
+    throw new Error("this state has no answer");
+  });
+  setHandler(asynchronousQuery, async () => 1);
+  setHandler(actingQuery, () => add(1, 1));
+  setHandler(oddQuery, () => 1n);
+  return await waitForSignal(approve);
 });
