@@ -6,14 +6,16 @@ import { PawlError } from "./errors.ts";
 import type { RetryReason, TimeoutKind } from "./events.ts";
 
 /** The contract's categories that Pawl uses (requirements 2.3). */
-export type FailureCategory =
-  | "application"
-  | "cancelled"
-  | "timeout"
-  | "activity"
-  | "task_failure"
-  | "structural_limit"
-  | "internal";
+export const FAILURE_CATEGORIES = [
+  "application",
+  "cancelled",
+  "timeout",
+  "activity",
+  "task_failure",
+  "structural_limit",
+  "internal",
+] as const;
+export type FailureCategory = (typeof FAILURE_CATEGORIES)[number];
 
 /** A recorded failure: plain data, equal on every replay. */
 export interface Failure {

@@ -5,7 +5,7 @@
 import type { EventView } from "../api.ts";
 import { type PawlError, pawlError } from "../errors.ts";
 import type { HistoryEvent, RetryReason, TimeoutKind } from "../events.ts";
-import type { Failure } from "../failure.ts";
+import { FAILURE_CATEGORIES, type Failure } from "../failure.ts";
 import type { Payload } from "../payload.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ function importRunEvent({
   recorded_at: recordedAt,
   payload,
 }: EventView): HistoryEvent | undefined {
-  const at = Date.parse(recordedAt);
+  const at = time(recordedAt, "recorded_at");
   switch (type) {
     case "WorkflowStarted":
       return {
@@ -61,8 +61,8 @@ function importRunEvent({
         type,
         at,
         sequence: number(payload, "sequence"),
-        delay_ms: number(payload, "delay_seconds") * 1_000,
-        fire_at: Date.parse(text(payload, "fire_at")),
+        delay_ms: milliseconds(payload, "delay_seconds"),
+        fire_at: time(payload["fire_at"], "fire_at"),
       };
     case "TimerFired":
     case "TimerCancelled":
@@ -83,7 +83,7 @@ function importActivityEvent({
   recorded_at: recordedAt,
   payload,
 }: EventView): HistoryEvent | undefined {
-  const at = Date.parse(recordedAt);
+  const at = time(recordedAt, "recorded_at");
   switch (type) {
     case "ActivityScheduled":
       return {
@@ -111,8 +111,8 @@ function importActivityEvent({
         at,
         ...attempt(payload),
         retry_reason: retryReason(payload["retry_reason"]),
-        retry_available_at: Date.parse(text(payload, "retry_available_at")),
-        retry_backoff_ms: number(payload, "retry_backoff_seconds") * 1_000,
+        retry_available_at: time(payload["retry_available_at"], "retry_available_at"),
+        retry_backoff_ms: milliseconds(payload, "retry_backoff_seconds"),
       };
     case "ActivityCompleted":
       return { type, at, ...attempt(payload), result: value(payload["result"]) };
@@ -158,17 +158,34 @@ function timeoutKind(kind: unknown): TimeoutKind {
 /** The failure as workflow code saw it: what a replay throws again. */
 function failure(payload: Fields): Failure {
   const { exception } = payload;
-  const details =
-    typeof exception === "object" && exception !== null && "details" in exception
-      ? exception.details
-      : undefined;
+  const view = isFields(exception) ? exception : {};
   return {
     type: text(payload, "exception_type"),
     message: text(payload, "message"),
-    category: "application",
     non_retryable: payload["non_retryable"] === true,
-    ...(details === undefined ? {} : { details: JSON.stringify(details) }),
+    ...failureDetails(view),
   };
+}
+
+function failureDetails({ category, details, cause }: Fields) {
+  return {
+    category: FAILURE_CATEGORIES.find((known) => known === category) ?? "application",
+    ...(details === undefined ? {} : { details: JSON.stringify(details) }),
+    ...(isFields(cause) ? { cause: causeOf(cause) } : {}),
+  };
+}
+
+function causeOf(view: Fields): Failure {
+  return {
+    type: text(view, "type"),
+    message: text(view, "message"),
+    non_retryable: view["non_retryable"] === true,
+    ...failureDetails(view),
+  };
+}
+
+function isFields(field: unknown): field is Fields {
+  return typeof field === "object" && field !== null;
 }
 
 function value(shown: unknown): Payload {
@@ -185,6 +202,17 @@ function number(payload: Fields, name: string): number {
   const field = payload[name];
   if (typeof field === "number") return field;
   throw missing(name);
+}
+
+function time(field: unknown, name: string): number {
+  const at = typeof field === "string" ? Date.parse(field) : Number.NaN;
+  if (Number.isNaN(at)) throw missing(name);
+  return at;
+}
+
+/** The log holds whole milliseconds; seconds with a fraction do not come back exactly. */
+function milliseconds(payload: Fields, name: string): number {
+  return Math.round(number(payload, name) * 1_000);
 }
 
 function missing(name: string): PawlError {
