@@ -21,6 +21,7 @@ export interface ComputeProps {
   readonly defaults: FunctionDefaults;
   readonly namespace: string;
   readonly version: string;
+  readonly leaseMs: number;
   /** Of the user, for the functions that run the user's code. */
   readonly environment: Readonly<Record<string, string>>;
   readonly workflow: WorkflowSize;
@@ -116,6 +117,7 @@ export class Compute extends Construct {
     return {
       [ENV.namespace]: this.props.namespace,
       [ENV.version]: this.props.version,
+      [ENV.leaseMs]: String(this.props.leaseMs),
       [ENV.runsTable]: tables.workflowRuns.tableName,
       [ENV.historyTable]: tables.historyEvents.tableName,
       [ENV.executionsTable]: tables.activityExecutions.tableName,

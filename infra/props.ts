@@ -48,6 +48,12 @@ export interface PawlProps {
    */
   readonly throttling?: PawlThrottling;
   /**
+   * The lease of a workflow task that runs local activities: a crash is noticed soon after its end.
+   * Two seconds at least.
+   * @default Duration.seconds(30)
+   */
+  readonly lease?: Duration;
+  /**
    * How long logs of functions and API are kept.
    * @default logs.RetentionDays.ONE_MONTH
    */

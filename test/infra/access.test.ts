@@ -97,8 +97,13 @@ describe("the API (S4)", () => {
     expect(listed.filter((each) => !answered.some((route) => matches(route, each)))).toEqual([]);
   });
 
-  test("asks for a signature on every method", () => {
-    for (const method of methods) {
+  test("asks for a signature on every method but health", () => {
+    const paths = pathsOf(template);
+    const signed = methods.filter(
+      ({ properties }) => paths.get(target(properties["ResourceId"])) !== HEALTH_PATH,
+    );
+    expect(signed.length).toBe(methods.length - 1);
+    for (const method of signed) {
       expect([routeOf(method), method.properties["AuthorizationType"]]).toEqual([
         routeOf(method),
         "AWS_IAM",
@@ -106,13 +111,12 @@ describe("the API (S4)", () => {
     }
   });
 
-  test("publicHealth opens the health route and no other", () => {
-    const { template: opened } = synthesize(() => ({ publicHealth: true }));
-    const paths = pathsOf(opened);
-    const open = resources(opened, "AWS::ApiGateway::Method")
-      .filter(({ properties }) => properties["AuthorizationType"] !== "AWS_IAM")
-      .map(({ properties }) => paths.get(target(properties["ResourceId"])));
-    expect(open).toEqual([HEALTH_PATH]);
+  test("publicHealth false signs the health route as well", () => {
+    const { template: closed } = synthesize(() => ({ publicHealth: false }));
+    const open = resources(closed, "AWS::ApiGateway::Method").filter(
+      ({ properties }) => properties["AuthorizationType"] !== "AWS_IAM",
+    );
+    expect(open).toEqual([]);
   });
 
   test("throttles, traces and logs on its stage, without bodies and without paths (S8)", () => {

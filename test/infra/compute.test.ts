@@ -136,7 +136,7 @@ describe("queues", () => {
     const partial = ["ReportBatchItemFailures"];
     expect(settings.toSorted()).toEqual([
       ["WorkflowTask", QUEUE_BATCH_MAX, 0, partial, 50],
-      ["default", QUEUE_BATCH_MAX, 0, partial, 20],
+      ["default", 1, 0, partial, 20],
       ["gpu", 1, 0, partial, undefined],
     ]);
     expect(fn("gpuWorker").properties["ReservedConcurrentExecutions"]).toBe(4);

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { ENV } from "../../../functions/environment.ts";
 import { TABLES, type TableName } from "../../adapters/dynamodb/layout.ts";
 import { pawlError } from "../../core/errors.ts";
-import { QUEUE_BATCH_MAX, RECEIVES_MAX } from "../../core/limits.ts";
+import { LEASE_MS, QUEUE_BATCH_MAX, RECEIVES_MAX } from "../../core/limits.ts";
 import type { FunctionName } from "../../core/test-points.ts";
 
 export const REGION = "us-east-1";
@@ -151,6 +151,7 @@ export function functionEnvironment(
     ),
     [ENV.workflowFunction]: "workflow-task",
     [ENV.version]: packageVersion(),
+    [ENV.leaseMs]: String(LEASE_MS),
     ...AWS_ENVIRONMENT,
     AWS_LAMBDA_FUNCTION_NAME: fn.name,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,

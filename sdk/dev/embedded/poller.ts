@@ -33,6 +33,11 @@ export interface PollerOptions {
 /** Seconds of one long poll: SQS's longest. */
 const WAIT_SECONDS = 20;
 const AFTER_ERROR_MS = 500;
+/**
+ * Milliseconds for which messages are gathered into a batch while another one is in work. Without it
+ * the outcomes of a fan-out come one by one into functions that race for the same run's log.
+ */
+const GATHER_MS = 10;
 
 export function startPoller(options: PollerOptions): Poller {
   const stopping = new AbortController();
@@ -53,6 +58,8 @@ async function poll(options: PollerOptions, stopping: AbortSignal): Promise<void
       await Promise.race([...working, aborted(stopping)]);
       continue;
     }
+    if (working.size > 0 && options.source.batchSizeMax > 1)
+      await Promise.race([...working, delay(GATHER_MS), aborted(stopping)]);
     const messages = await receive(options, stopping);
     if (messages.length === 0) continue;
     const work = handleBatch(options, messages, stopping);

@@ -1,7 +1,9 @@
 /** The parts of one embedded stack: what starts in which order, and how it ends. */
+
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { ENV } from "../../../functions/environment.ts";
 import { createTables } from "../../adapters/dynamodb/create-tables.ts";
 import { type PawlError, pawlError } from "../../core/errors.ts";
 import type { Bundle } from "../bundle.ts";
@@ -218,6 +220,7 @@ export class Stack {
       environment: {
         ...options.environment,
         ...functionEnvironment(fn, deployed, this.#open.endpoints),
+        ...(options.leaseMs === undefined ? {} : { [ENV.leaseMs]: String(options.leaseMs) }),
         NODE_COMPILE_CACHE: join(folder.path, "compile-cache"),
       },
     };

@@ -37,6 +37,8 @@ export interface EmbeddedOptions {
   readonly timeouts?: Readonly<Partial<Record<FunctionName, number>>>;
   /** Milliseconds for which a received message is hidden, where not as on AWS: tests of crashes wait less. */
   readonly visibilityMs?: number;
+  /** Milliseconds of a workflow task's lease, where not the default of 30,000. */
+  readonly leaseMs?: number;
 }
 
 export interface EmbeddedStack {

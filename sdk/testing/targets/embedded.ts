@@ -1,14 +1,13 @@
 /** The target `embedded`: the local stack with instrumented functions, in real processes and time. */
-import { ENV } from "../../../functions/environment.ts";
 import { Client } from "../../client.ts";
 import { pawlError } from "../../core/errors.ts";
+import { LEASE_MS_MIN } from "../../core/limits.ts";
 import { queueUrl, WORKFLOW_QUEUE } from "../../dev/embedded/deployment.ts";
 import type { TestPlatform, TestPlatformOptions } from "../platform.ts";
 import { fetchFrom } from "./raw-fetch.ts";
 import { deliverTo } from "./sqs-endpoint.ts";
 
 const VISIBILITY_MS = 6_000;
-const TEST_LEASE_MS = 2_000;
 
 export async function startEmbeddedPlatform(
   options: TestPlatformOptions & { readonly entry: string },
@@ -21,7 +20,7 @@ export async function startEmbeddedPlatform(
     crashPoints: true,
     // A test that kills a process waits for what a crash leaves behind: seconds, not minutes.
     visibilityMs: VISIBILITY_MS,
-    environment: { [ENV.leaseMs]: String(TEST_LEASE_MS) },
+    leaseMs: LEASE_MS_MIN,
     ...(queues === undefined ? {} : { queues }),
     ...(onLog === undefined ? {} : { onLog }),
   });
