@@ -1,8 +1,108 @@
-import { simulate } from "../test/simulation/simulation.ts";
-const [from, n, profile, trace] = [Number(process.argv[2]), Number(process.argv[3]), process.argv[4] as "random", process.argv[5]];
-const t = performance.now();
-for (let s = from; s < from + n; s++) {
-  const r = await simulate({ seed: s, profile, ...(trace ? { print: (l: string) => console.log(l) } : {}) });
-  if (r.violations.length > 0 || trace) console.log(s, r.programs.join(), r.hash, r.operations, r.virtualMs, JSON.stringify(r.violations.slice(0, 2)));
+/**
+ * `npm run simulate -- [options]`: the deterministic simulation of the production code.
+ *
+ *   --seeds N [--from A] [--profile random|storm|mixed]   N seeds, in all cores
+ *   --single [program]      every operation of the canonical programs fails once, in every way
+ *   --pairs N               N pairs of such faults, drawn
+ *   --twice N               N seeds, each run twice: equal hashes
+ *   --seed N [--profile random|storm] [--trace]           one seed again
+ *   --program P --fault 12:before:zombie,... [--trace]    planned faults again
+ *
+ * Fails when an invariant broke, or when a range of at least 1,000 seeds left something untried.
+ */
+import { performance } from "node:perf_hooks";
+import { parseArgs } from "node:util";
+import { inChunks, workTogether } from "../test/simulation/crew.ts";
+import type { Profile } from "../test/simulation/faults.ts";
+import type { PlannedFault } from "../test/simulation/gate.ts";
+import { CANONICAL, type Job, work } from "../test/simulation/jobs.ts";
+import { report } from "../test/simulation/report.ts";
+import { neverHappened, type Tally } from "../test/simulation/tally.ts";
+
+const SEEDS_PER_JOB = 25;
+const SINGLE_PARTS = 12;
+const PROGRESS_EVERY_MS = 15_000;
+/** Fewer seeds may miss a rare fault by chance. */
+const SEEDS_TO_TRY_ALL = 1_000;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string" },
+    from: { type: "string", default: "1" },
+    profile: { type: "string", default: "mixed" },
+    single: { type: "boolean", default: false },
+    pairs: { type: "string" },
+    twice: { type: "string" },
+    seed: { type: "string" },
+    program: { type: "string" },
+    fault: { type: "string", default: "" },
+    trace: { type: "boolean", default: false },
+  },
+});
+
+const startedAt = performance.now();
+const tally = await campaign();
+console.log(report(tally, (performance.now() - startedAt) / 1_000));
+const untried = Number(values.seeds ?? 0) >= SEEDS_TO_TRY_ALL ? neverHappened(tally) : [];
+if (untried.length > 0) console.log(`never happened: ${untried.join(", ")}`);
+process.exitCode = tally.failures.length > 0 || untried.length > 0 ? 1 : 0;
+
+async function campaign(): Promise<Tally> {
+  const again = oneAgain();
+  if (again !== undefined) return await work(again, values.trace ? (line) => console.log(line) : undefined);
+  let shownAt = performance.now();
+  return await workTogether(jobs(), {
+    onProgress: (sofar) => {
+      if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
+      shownAt = performance.now();
+      console.error(`${sofar.runs} runs, ${sofar.failures.length} violations`);
+    },
+  });
 }
-console.log(n / ((performance.now() - t) / 1000), "seeds/s");
+
+function oneAgain(): Job | undefined {
+  if (values.seed !== undefined) {
+    const profile = values.profile === "storm" ? "storm" : "random";
+    return { kind: "seeds", profile, from: Number(values.seed), count: 1 };
+  }
+  if (values.program === undefined) return undefined;
+  return { kind: "planned", program: values.program, planned: plannedFaults(values.fault) };
+}
+
+function jobs(): readonly Job[] {
+  const from = Number(values.from);
+  const seeds = profiles().flatMap(({ profile, share }) =>
+    inChunks(from, Math.round(Number(values.seeds ?? 0) * share), SEEDS_PER_JOB).map(
+      (chunk): Job => ({ kind: "seeds", profile, ...chunk }),
+    ),
+  );
+  const twice = inChunks(from, Number(values.twice ?? 0), SEEDS_PER_JOB).map(
+    (chunk): Job => ({ kind: "twice", profile: "storm", ...chunk }),
+  );
+  const pairs = inChunks(from, Number(values.pairs ?? 0), SEEDS_PER_JOB).map(
+    (chunk): Job => ({ kind: "pairs", ...chunk }),
+  );
+  const single = values.single
+    ? CANONICAL.flatMap((program) =>
+        Array.from({ length: SINGLE_PARTS }, (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS })),
+      )
+    : [];
+  return [...single, ...twice, ...pairs, ...seeds];
+}
+
+/** `mixed`: two thirds random, one third storm. */
+function profiles(): readonly { readonly profile: Profile; readonly share: number }[] {
+  if (values.profile === "random" || values.profile === "storm") return [{ profile: values.profile, share: 1 }];
+  return [
+    { profile: "random", share: 2 / 3 },
+    { profile: "storm", share: 1 / 3 },
+  ];
+}
+
+function plannedFaults(text: string): readonly PlannedFault[] {
+  return text.split(",").filter(Boolean).map((part) => {
+    const [operation = "0", when, ending] = part.split(":");
+    const at = when === "after" || when === "applied" ? when : "before";
+    return { operation: Number(operation), when: at, zombie: ending === "zombie" };
+  });
+}

@@ -71,6 +71,11 @@ export const FIXED: Readonly<Record<string, Node>> = {
     sequence(signal(), local("s")),
     sequence(race(signal(), timer(20_000)), regular("g")),
   ),
+  deadlines: all(
+    attempt(regular("d1", { scheduleToCloseS: 2, maxAttempts: 3 }), local("late")),
+    attempt(local("d2", { startToCloseS: 1, maxAttempts: 2, backoffMs: 400 }), timer(100)),
+    sequence(regular("d3", { scheduleToStartS: 3, heartbeatS: 2 }), regular("d4", { startToCloseS: 1 })),
+  ),
   cancel: {
     kind: "cleanup",
     of: sequence(signal(), local("s"), regular("p"), timer(20_000)),
