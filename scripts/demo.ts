@@ -115,7 +115,7 @@ function processLines(activities: readonly ActivityView[], look: Look): readonly
     const pids = stack.processes().flatMap((one) => (one.function === name ? [one.pid] : []));
     const place = `${name} ${pids.join(", ")}`.padEnd(PLACE_WIDTH);
     const types = clip(ran.map(({ type }) => type).join(", "), look.columns - PLACE_WIDTH - 10);
-    return `${dim((index === 0 ? "processes" : "").padEnd(10))}${place}${types}`;
+    return `${dim((index === 0 ? "processes" : "").padEnd(10))}${place} ${types}`;
   });
 }
 
