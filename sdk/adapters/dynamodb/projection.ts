@@ -11,14 +11,33 @@ import type { Item, Table } from "./table.ts";
 
 const MODE = { execution_mode: "local", local_activity: true } as const;
 
+/** Calls under way at the same time: a run of many activities leaves many rows. */
+const CALLS_AT_ONCE = 4;
+
+interface Put {
+  readonly table: Table;
+  readonly item: Item;
+}
+
 export function dynamoProjection(
   tables: { readonly executions: Table; readonly attempts: Table },
   host: Host,
 ): Projection {
   return {
     async write(executions, attempts) {
-      await putAll(tables.executions, executions.map(executionItem), host);
-      await putAll(tables.attempts, attempts.map(attemptItem), host);
+      const puts: readonly Put[] = [
+        ...executions.map((row) => ({ table: tables.executions, item: executionItem(row) })),
+        ...attempts.map((row) => ({ table: tables.attempts, item: attemptItem(row) })),
+      ];
+      // One call takes a key once; the last row of a key is the one that counts.
+      const latest = [...new Map(puts.map((put) => [keyOf(put), put])).values()];
+      const batches: (readonly Put[])[] = [];
+      for (let index = 0; index < latest.length; index += WRITE_BATCH_MAX)
+        batches.push(latest.slice(index, index + WRITE_BATCH_MAX));
+      for (let index = 0; index < batches.length; index += CALLS_AT_ONCE)
+        await Promise.all(
+          batches.slice(index, index + CALLS_AT_ONCE).map((batch) => putBatch(batch, host)),
+        );
     },
   };
 }
@@ -32,31 +51,42 @@ function attemptItem(row: LocalAttemptRow): Item {
   return { ...row, ...MODE, pk: runPartition(row), sk };
 }
 
-async function putAll(table: Table, items: readonly Item[], host: Host): Promise<void> {
-  // One call takes a key once; the last row of a key is the one that counts.
-  const latest = [...new Map(items.map((item) => [`${item["pk"]} ${item["sk"]}`, item])).values()];
-  for (let index = 0; index < latest.length; index += WRITE_BATCH_MAX)
-    await putBatch(table, latest.slice(index, index + WRITE_BATCH_MAX), host);
+function keyOf({ table, item }: Put): string {
+  return `${table.name} ${item["pk"]} ${item["sk"]}`;
 }
 
 /** A batch call answers with what it did not get to: that part is sent again, later and later. */
-async function putBatch(table: Table, items: readonly Item[], host: Host): Promise<void> {
-  const what = `DynamoDB BatchWriteItem on ${table.name}`;
-  let open: readonly Item[] = items;
+async function putBatch(batch: readonly Put[], host: Host): Promise<void> {
+  const [first] = batch;
+  if (first === undefined) return;
+  const byName = Map.groupBy(batch, ({ table }) => table.name);
+  const what = `DynamoDB BatchWriteItem on ${[...byName.keys()].join(" and ")}`;
+  let open = new Map([...byName].map(([name, puts]) => [name, puts.map(({ item }) => item)]));
   for (let tries = 0; tries < BATCH_TRIES_MAX; tries++) {
     if (tries > 0) await host.sleep(BATCH_RETRY_MS * 2 ** (tries - 1) * (0.5 + host.random() / 2));
-    const requests = open.map((item) => ({ PutRequest: { Item: item } }));
-    const command = new BatchWriteCommand({ RequestItems: { [table.name]: requests } });
-    const output = await calling(what, () => table.client.send(command));
-    open = unprocessedOf(output.UnprocessedItems?.[table.name] ?? []);
-    if (open.length === 0) return;
+    const requests = [...open].map(([name, items]) => [
+      name,
+      items.map((item) => ({ PutRequest: { Item: item } })),
+    ]);
+    const command = new BatchWriteCommand({ RequestItems: Object.fromEntries(requests) });
+    const output = await calling(what, () => first.table.client.send(command));
+    open = unprocessedOf(output.UnprocessedItems ?? {});
+    if (open.size === 0) return;
   }
-  throw new InfrastructureError(`${what} left ${open.length} items unwritten`, {
-    maybeApplied: true,
-  });
+  const left = [...open.values()].flat().length;
+  throw new InfrastructureError(`${what} left ${left} items unwritten`, { maybeApplied: true });
 }
 
-function unprocessedOf(requests: readonly unknown[]): readonly Item[] {
+function unprocessedOf(tables: Readonly<Record<string, readonly unknown[]>>): Map<string, Item[]> {
+  const open = new Map<string, Item[]>();
+  for (const [name, requests] of Object.entries(tables)) {
+    const items = itemsOf(requests);
+    if (items.length > 0) open.set(name, items);
+  }
+  return open;
+}
+
+function itemsOf(requests: readonly unknown[]): Item[] {
   return requests.flatMap((request) => {
     const put = isRecord(request) ? request["PutRequest"] : undefined;
     const item = isRecord(put) ? put["Item"] : undefined;

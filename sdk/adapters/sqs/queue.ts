@@ -45,6 +45,9 @@ interface Entry {
   readonly DelaySeconds: number;
 }
 
+/** Batch calls under way at the same time. */
+const CALLS_AT_ONCE = 10;
+
 /** The names of a receipt handle whose message was deleted, or has become visible again. */
 const GONE: ReadonlySet<string> = new Set([
   "AWS.SimpleQueueService.MessageNotInflight",
@@ -58,10 +61,20 @@ export function sqsQueue(client: SqsClient, urls: QueueUrls, host: Host): Queue 
       const byUrl = new Map<string, Entry[]>();
       for (const [index, outgoing] of messages.entries()) {
         const url = urlOf(outgoing.message, urls);
-        byUrl.set(url, [...(byUrl.get(url) ?? []), entryOf(outgoing, index)]);
+        const entries = byUrl.get(url) ?? [];
+        entries.push(entryOf(outgoing, index));
+        byUrl.set(url, entries);
       }
-      for (const [url, entries] of byUrl)
-        for (const batch of batchesOf(entries)) await sendBatch(client, url, batch, host);
+      const batches = [...byUrl].flatMap(([url, entries]) =>
+        batchesOf(entries).map((batch) => ({ url, batch })),
+      );
+      // A standard queue keeps no order, so a fan-out need not wait for one call after the other.
+      for (let index = 0; index < batches.length; index += CALLS_AT_ONCE)
+        await Promise.all(
+          batches
+            .slice(index, index + CALLS_AT_ONCE)
+            .map(({ url, batch }) => sendBatch(client, url, batch, host)),
+        );
     },
 
     async defer({ message, handle }, ms) {
