@@ -6,10 +6,13 @@ import { closingOf, outcomeOf } from "../../core/views/closing.ts";
 import type { Ports } from "../../ports/ports.ts";
 import { loadValues } from "./stored-values.ts";
 
-/** Milliseconds between two looks: short at first, for workflows that answer at once. */
-const POLL_MS_FIRST = 20;
+/**
+ * Milliseconds between two looks: short at first, for workflows that answer at once, and then a tenth
+ * or so of what was waited already. A request of 20 s looks some 60 times.
+ */
+const POLL_MS_FIRST = 10;
 const POLL_MS_MAX = 500;
-const POLL_GROWTH = 1.5;
+const POLL_GROWTH = 1.2;
 
 /** The milliseconds for which one request may wait. */
 export function waitMs(waitSeconds: number | undefined): number {
