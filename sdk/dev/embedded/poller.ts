@@ -37,7 +37,7 @@ const AFTER_ERROR_MS = 500;
  * Milliseconds for which messages are gathered into a batch while another one is in work. Without it
  * the outcomes of a fan-out come one by one into functions that race for the same run's log.
  */
-const GATHER_MS = 10;
+const GATHER_MS = 25;
 
 export function startPoller(options: PollerOptions): Poller {
   const stopping = new AbortController();
