@@ -56,7 +56,9 @@ export class WorkflowInstance implements WorkflowContext {
   readonly queryHandlers: Map<string, Handler> = new Map();
   private readonly host: ReplayHost;
   private readonly nextRandom: () => number;
-  private readonly commands: Command[] = [];
+  /** What the code asked for and no event has answered: what a run in the cache keeps stays small. */
+  private readonly commands = new Map<number, Command>();
+  private commandCount = 0;
   /** Sequences that the code asked for and the history does not hold yet, in order. */
   private readonly unrecordedCommands = new Map<number, Command>();
   private readonly results = new Map<number, Deferred<unknown>>();
@@ -116,7 +118,7 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   commandAt(sequence: number): Command | undefined {
-    return this.commands[sequence - 1];
+    return this.commands.get(sequence);
   }
 
   /** The names of the signals that the code waits for. */
@@ -157,6 +159,7 @@ export class WorkflowInstance implements WorkflowContext {
         this.timers.get(event.sequence)?.resolve();
         this.timers.delete(event.sequence);
         this.cancelledTimers.delete(event.sequence);
+        this.commands.delete(event.sequence);
         return true;
       case "TimerCancelled":
         this.expectCancelled(event.sequence);
@@ -203,7 +206,7 @@ export class WorkflowInstance implements WorkflowContext {
       { readonly type: "ActivityScheduled" | "TimerScheduled" | "SideEffectRecorded" }
     >,
   ): void {
-    const command = this.commands[event.sequence - 1];
+    const command = this.commands.get(event.sequence);
     if (!matches(command, event)) {
       const actual =
         this.outcome === undefined || command !== undefined
@@ -217,7 +220,7 @@ export class WorkflowInstance implements WorkflowContext {
   private expectOutcome(recorded: string): void {
     if (this.outcome !== undefined) return;
     const [command] = this.unrecorded();
-    const sequence = command?.sequence ?? this.commands.length + 1;
+    const sequence = command?.sequence ?? this.commandCount + 1;
     throw divergence(sequence, recorded, describeCommand(command));
   }
 
@@ -231,12 +234,17 @@ export class WorkflowInstance implements WorkflowContext {
     if (event.result !== undefined)
       return this.resolve(event.sequence, decode(this.host.read(event.result)));
     this.results.get(event.sequence)?.reject(thrownAgain(event.failure));
-    return this.results.delete(event.sequence);
+    return this.answered(event.sequence);
+  }
+
+  private answered(sequence: number): boolean {
+    this.commands.delete(sequence);
+    return this.results.delete(sequence);
   }
 
   private resolve(sequence: number, value: unknown): boolean {
     this.results.get(sequence)?.resolve(value);
-    return this.results.delete(sequence);
+    return this.answered(sequence);
   }
 
   private reject(
@@ -255,7 +263,7 @@ export class WorkflowInstance implements WorkflowContext {
       ...ending,
     };
     this.results.get(event.sequence)?.reject(activityError(failure, fields));
-    return this.results.delete(event.sequence);
+    return this.answered(event.sequence);
   }
 
   private deliverSignal(name: string, argumentsJson: string): void {
@@ -298,7 +306,6 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   // What workflow code calls:
-
   now(): number {
     return this.clock;
   }
@@ -313,7 +320,7 @@ export class WorkflowInstance implements WorkflowContext {
     for (const message of activityDiagnostics(request)) this.diagnose(message, "code");
     const command = this.add({
       kind: "activity",
-      sequence: this.commands.length + 1,
+      sequence: this.commandCount + 1,
       activity_type: request.activityType,
       execution_mode: request.mode,
       arguments_json: encoded.json,
@@ -326,7 +333,7 @@ export class WorkflowInstance implements WorkflowContext {
   startTimer(delayMs: number): DurableTimer {
     const { sequence } = this.add({
       kind: "timer",
-      sequence: this.commands.length + 1,
+      sequence: this.commandCount + 1,
       delay_ms: Math.max(0, Math.round(delayMs)),
     });
     return {
@@ -340,7 +347,7 @@ export class WorkflowInstance implements WorkflowContext {
   sideEffect(produce: () => unknown): Promise<unknown> {
     const { sequence } = this.add({
       kind: "side_effect",
-      sequence: this.commands.length + 1,
+      sequence: this.commandCount + 1,
       produce,
     });
     return this.resultOf(sequence);
@@ -373,7 +380,8 @@ export class WorkflowInstance implements WorkflowContext {
   }
 
   private add<C extends Command>(command: C): C {
-    this.commands.push(command);
+    this.commandCount++;
+    this.commands.set(command.sequence, command);
     this.unrecordedCommands.set(command.sequence, command);
     return command;
   }
