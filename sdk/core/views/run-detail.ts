@@ -73,7 +73,7 @@ export function runDetail(
   const run = runAsLogged(row, batches);
   const events = batches.flatMap((batch) => batch.events);
   const open = run.status === "pending" || run.status === "running";
-  const failure = open ? run.task_failure : undefined;
+  const failure = open ? standingFailure(run, batches) : undefined;
   return {
     ...workflowSummary(run),
     input: show(run.input),
@@ -86,6 +86,15 @@ export function runDetail(
     timers: timerViews(events),
     signals: signalViews(events),
   };
+}
+
+/** The last failure of the run's task, unless a task has written since: then it is over. */
+function standingFailure(run: RunFacts, batches: readonly Batch[]): RunFacts["task_failure"] {
+  const written = batches.findLast(({ kind }) => kind === "task")?.events.at(-1)?.at;
+  const { task_failure: failure } = run;
+  return failure !== undefined && written !== undefined && written > failure.at
+    ? undefined
+    : failure;
 }
 
 function timerViews(events: readonly HistoryEvent[]): RunDetail["timers"] {
