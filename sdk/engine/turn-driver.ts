@@ -174,8 +174,7 @@ export class TurnDriver {
     if (draft.events.length > 0) return;
     const { state } = this.run;
     const release = now.opening && state.turnFrom !== null;
-    const renewal =
-      !now.opening && this.ports.host.now() >= (state.lease?.until ?? 0) - this.ports.leaseMs / 2;
+    const renewal = !now.opening && this.ports.host.now() >= this.renewAt();
     if (release || renewal || (now.handOver && !now.opening))
       await draft.push({ type: "LeaseRenewed", at: draft.at() });
   }
@@ -243,8 +242,14 @@ export class TurnDriver {
         .map((activity) => activity.sequence),
     );
     for (const { sequence, attempt } of draft.cancelledAttempts) {
-      this.setAside(this.ports.attempts.requestCancel({ ...this.run.key, sequence, attempt }));
+      this.setAside(this.cancelAttempt(sequence, attempt));
     }
+  }
+
+  /** Refuses a claim that comes later (E1), and tells a running body at its next heartbeat (J-05). */
+  private async cancelAttempt(sequence: number, attempt: number): Promise<void> {
+    const key = { ...this.run.key, sequence, attempt };
+    await this.ports.attempts.conclude(key, { kind: "cancelled" }, this.ports.host.newId());
   }
 
   private enter(start: LocalStart): void {
@@ -298,6 +303,13 @@ export class TurnDriver {
     return this.ports.host.now() + Math.min(this.ports.leaseMs, this.invocation.remainingMs());
   }
 
+  /** At half of the lease; never when the invocation ends with it, so that a renewal would gain nothing. */
+  private renewAt(): number {
+    const until = this.run.state.lease?.until ?? 0;
+    const gainMs = this.ports.host.now() + this.invocation.remainingMs() - until;
+    return gainMs < LEASE_RESERVE_MS ? Number.POSITIVE_INFINITY : until - this.ports.leaseMs / 2;
+  }
+
   /** The alarm is the message that opened the turn, through every take-over (R5). */
   private lease(items: readonly TaskItem[], until: number): Lease {
     const { lease, turnFrom } = this.run.state;
@@ -335,8 +347,7 @@ export class TurnDriver {
 
   private async wait(): Promise<StepOutcome> {
     const { host } = this.ports;
-    const renewAt = (this.run.state.lease?.until ?? 0) - this.ports.leaseMs / 2;
-    await this.bodies.waitForNews(Math.max(1, Math.min(this.pollAt, renewAt) - host.now()));
+    await this.bodies.waitForNews(Math.max(1, Math.min(this.pollAt, this.renewAt()) - host.now()));
     if (host.now() >= this.pollAt) {
       // R14: signals, cancels and lost leases are seen while bodies run.
       await this.run.catchUp();

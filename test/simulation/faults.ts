@@ -73,6 +73,7 @@ export class FaultPlan {
     readonly concurrency: number;
     readonly workflowTimeoutMs: number;
     readonly activityTimeoutMs: number;
+    readonly leaseMs: number;
     /** The sweeper's look at open runs is left out: redelivery alone must keep them going. */
     readonly blindSweeper: boolean;
   };
@@ -92,6 +93,7 @@ export class FaultPlan {
       concurrency: choose.pick([2, 5, 10]),
       workflowTimeoutMs: choose.pick([20_000, 30_000, 60_000]),
       activityTimeoutMs: choose.pick([15_000, 25_000]),
+      leaseMs: choose.pick([4_000, 10_000, 30_000]),
       blindSweeper: calm || choose.chance(0.7),
     };
     if (!choose.chance(this.rates.outage)) return;

@@ -12,6 +12,9 @@ import type { Violations } from "./violations.ts";
 /** Two clocks that are 1.5 s wrong each, in opposite directions. */
 const SKEW_MS_MAX = 3_000;
 
+/** Two renewals of one owner are at least half of the shortest lease apart. */
+const RENEWAL_GAIN_MS_MIN = 900;
+
 /** Failures that the engine itself may record for an activity or a run, besides what bodies threw (I13). */
 const ENGINE_FAILURES: ReadonlySet<string> = new Set([
   "TimeoutError",
@@ -83,6 +86,7 @@ export class RunLog {
     this.#expect(!this.closed, "I11", () => `events after the end: ${batch.events.map(({ type }) => type).join(" ")}`);
     this.#before = this.#lease;
     this.#checkLease(batch, writer);
+    this.#checkRenewal(batch);
     for (const event of batch.events) {
       this.#check(event, writer);
       this.events.push(event);
@@ -116,6 +120,15 @@ export class RunLog {
       () => "an inbound batch changes the lease",
     );
     if (batch.closed) this.#lease = undefined;
+  }
+
+  /** Bounded work (I20): a batch that only renews must gain time, and not follow the last one at once. */
+  #checkRenewal(batch: Batch): void {
+    const last = this.batches.at(-1);
+    const renews = [last, batch].every((one) => one?.kind === "task" && one.lease !== null && one.events.every(({ type }) => type === "LeaseRenewed"));
+    if (!renews || last?.lease?.owner !== batch.lease?.owner) return;
+    const gainMs = (batch.lease?.until ?? 0) - (last?.lease?.until ?? 0);
+    this.#expect(gainMs >= RENEWAL_GAIN_MS_MIN, "I20", () => `a renewal gains ${gainMs} ms`);
   }
 
   #check(event: HistoryEvent, writer: Writer): void {

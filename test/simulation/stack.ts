@@ -97,7 +97,7 @@ export class Stack {
       memoryMb: 1_024,
       start: async (process) => {
         const ports = createPorts({
-          environment: ENVIRONMENT,
+          environment: environmentOf(this.#options.plan),
           clients: this.world.clientsOf(process),
           host: this.#hostOf(process),
           telemetry: this.#telemetryOf(process),
@@ -157,7 +157,8 @@ export class Stack {
 
 const urlOf = (name: string): string => `${QUEUE_HOST}/000000000000/${name}`;
 
-const ENVIRONMENT: Readonly<Record<string, string>> = {
+const environmentOf = ({ settings }: FaultPlan): Readonly<Record<string, string>> => ({
+  [ENV.leaseMs]: String(settings.leaseMs),
   [ENV.namespace]: NAMESPACE,
   [ENV.runsTable]: TABLES.workflow_runs.name,
   [ENV.historyTable]: TABLES.history_events.name,
@@ -172,7 +173,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   ),
   [ENV.workflowFunction]: "workflow-task",
   [ENV.version]: "0.0.0",
-};
+});
 
 function queues({ settings }: FaultPlan) {
   const { maxReceiveCount } = settings;
