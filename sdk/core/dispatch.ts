@@ -6,7 +6,7 @@ import type { RunKey } from "./events.ts";
 import { SCHEMA_VERSION } from "./events.ts";
 import type { ActivityTaskMessage, Announcement, WorkflowTaskMessage } from "./messages.ts";
 import { DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
-import type { ActivityState, RunState } from "./run.ts";
+import { type ActivityState, type RunState, retryAt } from "./run.ts";
 
 export interface Dispatch {
   readonly message: WorkflowTaskMessage | ActivityTaskMessage;
@@ -62,7 +62,7 @@ function activityDispatches(
 ): readonly Dispatch[] {
   if (activity.local_activity)
     return activity.phase === "backing_off" ? [localRetry(run, activity)] : [];
-  const message = activityTask(run, state.started?.workflow_type ?? "", activity);
+  const message = activityTask(run, state.begin().workflow_type, activity);
   return [
     activity.retry_available_at === undefined
       ? { message }
@@ -71,7 +71,7 @@ function activityDispatches(
 }
 
 function localRetry(run: RunKey, activity: ActivityState): Dispatch {
-  const due = activity.retry_available_at ?? activity.scheduled_at;
+  const due = retryAt(activity);
   const announces: Announcement = {
     kind: "retry",
     sequence: activity.sequence,

@@ -219,9 +219,8 @@ export class WorkflowInstance implements WorkflowContext {
 
   private expectOutcome(recorded: string): void {
     if (this.outcome !== undefined) return;
-    const [command] = this.unrecorded();
-    const sequence = command?.sequence ?? this.commandCount + 1;
-    throw divergence(sequence, recorded, describeCommand(command));
+    const [next] = this.unrecorded();
+    throw divergence(next?.sequence ?? this.commandCount + 1, recorded, describeCommand(next));
   }
 
   /** Code that goes on waiting for a timer which the log has cancelled would wait for ever. */

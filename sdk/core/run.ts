@@ -121,6 +121,12 @@ export class RunState {
     return { next, lease, turn_from: turnFrom, closed, generation };
   }
 
+  /** The run's first event, which whoever writes the first batch puts there (R12). */
+  begin(): WorkflowStarted {
+    invariant(this.started !== undefined, "the log does not begin with WorkflowStarted");
+    return this.started;
+  }
+
   /** Starts a batch at the tail: events folded from now on stand in it. */
   beginBatch(kind: Batch["kind"]): void {
     this.batchSequence = this.next;
@@ -232,7 +238,8 @@ export class RunState {
           event.attempt_number === activity.attempt + 1,
           `activity ${event.sequence} starts attempt ${event.attempt_number} after ${activity.attempt}`,
         );
-        this.know(retryKey(event.sequence, activity.attempt));
+        // What no message announces gets no key: a run in the cache stays small (P5).
+        if (activity.attempt > 0) this.know(retryKey(event.sequence, activity.attempt));
         this.foldLocalStart(activity, event.attempt_number, event.at, event.close_deadline_at);
         return;
       case "ActivityHeartbeatRecorded":
@@ -251,8 +258,7 @@ export class RunState {
       case "ActivityTimedOut":
       case "ActivityCancelled":
         this.openActivities.delete(event.sequence);
-        this.know(outcomeKey(event.sequence, event.attempt_number));
-        this.knowWakeUps(activity);
+        this.knowEnd(activity, event.attempt_number);
         return;
     }
   }
@@ -291,13 +297,15 @@ export class RunState {
   }
 
   /**
-   * The end of an activity answers its wake-ups: one that opened the turn in which the activity ended
+   * The end of an activity answers the report of its outcome, and its wake-ups: one that opened the turn in which the activity ended
    * is the turn's alarm, so it must find its event in the log.
    */
-  private knowWakeUps(activity: ActivityState): void {
+  private knowEnd(activity: ActivityState, attempt: number): void {
     const { sequence, options } = activity;
-    if (activity.local_activity) this.know(retryKey(sequence, activity.attempt));
-    else {
+    if (activity.local_activity) {
+      if (activity.phase === "backing_off") this.know(retryKey(sequence, activity.attempt));
+    } else {
+      this.know(outcomeKey(sequence, attempt));
       if (options.schedule_to_start_ms !== undefined)
         this.know(deadlineKey(sequence, "schedule_to_start", DEADLINE_ATTEMPT));
       if (activity.schedule_to_close_deadline_at !== undefined)
@@ -343,12 +351,18 @@ export class RunState {
   }
 }
 
+/** When the retry of an activity that backs off may start, milliseconds since the epoch. */
+export function retryAt({ sequence, retry_available_at: at }: ActivityState): number {
+  invariant(at !== undefined, `activity ${sequence} waits for no retry`);
+  return at;
+}
+
 function isStartable(activity: ActivityState, now: number): boolean {
   switch (activity.phase) {
     case "scheduled":
       return true;
     case "backing_off":
-      return activity.retry_due || (activity.retry_available_at ?? 0) <= now;
+      return activity.retry_due || retryAt(activity) <= now;
     case "started":
       return false;
   }

@@ -326,6 +326,6 @@ export class Turn {
   }
 
   private runId(): string {
-    return this.state.started?.run_id ?? "";
+    return this.state.begin().run_id;
   }
 }

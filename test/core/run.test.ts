@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { InvariantError } from "../../sdk/core/errors.ts";
 import type { HistoryEvent } from "../../sdk/core/events.ts";
 import { RunState } from "../../sdk/core/run.ts";
 import {
@@ -11,10 +10,8 @@ import {
   fold,
   json,
   LEASE,
-  type LogPart,
   leaseRenewed,
   local,
-  log,
   queued,
   sideEffectRecorded,
   signal,
@@ -273,6 +270,31 @@ describe("which announced events the log holds, and in which batch", () => {
   });
 });
 
+describe("the end of an activity answers its wake-ups", () => {
+  const limited = queued(1).scheduled(
+    { schedule_to_start_ms: 5 },
+    { schedule_to_close_deadline_at: T + 9 },
+  );
+
+  test.for([
+    ["deadline/1/schedule_to_start/1", [limited, queued(1).completed()], true],
+    ["deadline/1/schedule_to_close/1", [limited, queued(1).timedOut("schedule_to_start")], true],
+    // No such deadline was announced.
+    ["deadline/1/schedule_to_start/1", [queued(1).scheduled(), queued(1).completed()], false],
+    ["deadline/1/schedule_to_close/1", [queued(1).scheduled(), queued(1).completed()], false],
+    // Still open.
+    ["deadline/1/schedule_to_close/1", [limited], false],
+    // A local activity that was cancelled while it waited for its retry.
+    [
+      "due/1/1",
+      [local(1).scheduled(), local(1).started(), local(1).retryScheduled(), local(1).cancelled()],
+      true,
+    ],
+  ] as const)("%s behind %j: %s", ([key, events, known]) => {
+    expect(fold([started(), ...events]).positionOf(key) !== undefined).toBe(known);
+  });
+});
+
 describe("which turn consumed a batch (R2)", () => {
   // Batches:      1         2 inbound  3 task     4 inbound  5 task
   // Turn A: 1 to 3 under a lease, turn B: 5 alone.
@@ -320,68 +342,6 @@ describe("which turn consumed a batch (R2)", () => {
         const folded = fold(...parts);
         for (let sequence = 1; sequence <= parts.length; sequence++)
           expect(folded.turnThatConsumed(sequence)?.to).toBe(ends.find((end) => end >= sequence));
-      }),
-    );
-  });
-});
-
-describe("what a log cannot say", () => {
-  const reading =
-    (...parts: readonly LogPart[]) =>
-    () =>
-      fold(...parts);
-
-  test("a gap is a broken invariant, not a shorter history (A1)", () => {
-    const state = new RunState();
-    const [, second] = log([started(), signal("a")], [signal("b")]);
-    if (second === undefined) throw new Error("two batches");
-    expect(() => state.apply(second)).toThrow(
-      new InvariantError("batch 3 follows event 0: the log has a gap"),
-    );
-  });
-
-  test("a batch twice is refused like a gap", () => {
-    const state = new RunState();
-    const [first] = log([started()]);
-    if (first === undefined) throw new Error("a batch");
-    state.apply(first);
-    expect(() => state.apply(first)).toThrow("batch 1 follows event 1: the log has a gap");
-  });
-
-  test.for([
-    [[started(), completed(), signal("late")], "event SignalReceived follows the end of the run"],
-    [[started(), queued(1).completed()], "ActivityCompleted of activity 1, which is not open"],
-    [
-      [started(), queued(1).scheduled(), queued(1).completed(), queued(1).failed()],
-      "ActivityFailed of activity 1, which is not open",
-    ],
-    [[started(), local(1).scheduled(), local(1).scheduled()], "activity 1 is scheduled twice"],
-    [[started(), local(1).scheduled(), local(1).started(2)], "activity 1 starts attempt 2 after 0"],
-    [
-      [started(), local(1).scheduled(), local(1).started(), local(1).started()],
-      "activity 1 starts attempt 1 after 1",
-    ],
-  ] as const)("%j is a broken invariant: %s", ([events, message]) => {
-    expect(reading(events)).toThrow(new InvariantError(message));
-  });
-
-  test("a batch of a newer schema is refused by name (A13)", () => {
-    expect(reading({ events: [started()], schema: 2 })).toThrow(
-      expect.objectContaining({
-        code: "schema_unknown",
-        message: "the history holds a batch of schema version 2, which this version does not know",
-      }),
-    );
-  });
-
-  test("an event of a newer version is refused by name (A13)", () => {
-    // What a newer version wrote has no type here.
-    const unknown = { type: "ChildWorkflowStarted", at: T } as unknown as HistoryEvent;
-    expect(reading([started(), unknown])).toThrow(
-      expect.objectContaining({
-        code: "schema_unknown",
-        message:
-          "the history holds an event of type ChildWorkflowStarted, which this version does not know",
       }),
     );
   });

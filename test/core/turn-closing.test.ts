@@ -86,7 +86,7 @@ describe("the end of the code closes the run", () => {
 
   test("any other error of the catalogue is the workflow's own failure", async () => {
     const events = await decided(throwing(pawlError("invalid_option")));
-    expect(events).toMatchObject([{ type: "WorkflowFailed", failure: { type: "PawlError" } }]);
+    expect(events).toMatchObject([{ type: "WorkflowFailed", failure: { type: "invalid_option" } }]);
   });
 });
 

@@ -143,7 +143,7 @@ function exportedActivities(
       activity_class: view.type,
       payload_codec: PAYLOAD_CODEC,
       history_authority: "typed_history",
-      history_event_types: [...(types.get(view.sequence) ?? [])],
+      history_event_types: [...new Set(types.get(view.sequence))],
       retry_policy: retryPolicyView(facts.scheduled.options),
       current_attempt_id: view.attempts.at(-1)?.id ?? null,
       attempts: view.attempts.map((attempt) => ({ ...attempt, activity_execution_id: view.id })),
