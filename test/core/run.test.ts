@@ -160,11 +160,11 @@ describe("what a log says about a local activity", () => {
     [local(1).failed()],
     [local(1).timedOut()],
     [local(1).cancelled()],
-  ])("%j ends it and is known as its outcome", ([event]) => {
+  ])("%j ends it; no message announces that, so it gets no key (P5)", ([event]) => {
     if (event === undefined) throw new Error("a row without an event");
     const state = fold([started(), scheduled, local(1).started()], [event]);
     expect(state.openActivities.size).toBe(0);
-    expect(state.positionOf("out/1/1")).toEqual({ batch: 4, selfContained: false });
+    expect(state.positionOf("out/1/1")).toBeUndefined();
   });
 });
 
@@ -174,6 +174,18 @@ describe("what a log says about a queued activity", () => {
       phase: "scheduled",
       attempt: 1,
     });
+  });
+
+  test.for([
+    [queued(1).completed()],
+    [queued(1).failed()],
+    [queued(1).timedOut()],
+    [queued(1).cancelled()],
+  ])("%j ends it and is known as its outcome", ([event]) => {
+    if (event === undefined) throw new Error("a row without an event");
+    const state = fold([started(), queued(1).scheduled()], [event]);
+    expect(state.openActivities.size).toBe(0);
+    expect(state.positionOf("out/1/1")).toEqual({ batch: 3, selfContained: false });
   });
 
   test("a recorded start changes nothing: it stands beside its outcome", () => {
