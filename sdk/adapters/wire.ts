@@ -335,7 +335,6 @@ export const attemptSchema: Schema<AttemptRow> = v.object({
   until: number,
   heartbeat_at: v.exactOptional(number),
   heartbeat: v.exactOptional(payloadSchema),
-  cancel_requested: v.exactOptional(v.boolean()),
   outcome: v.exactOptional(outcomeSchema),
 });
 

@@ -178,11 +178,9 @@ class ActivityAttempt {
     const answer = await persistently(this.ports.host, () =>
       this.ports.attempts.heartbeat(this.key(), this.owner, { at, until: this.until, details }),
     );
-    if (answer.kind === "stale" || answer.cancelRequested) {
-      const why =
-        answer.kind === "stale" ? "the attempt was superseded" : "the workflow was asked to cancel";
-      const stop = new CancelledFailure(why);
-      this.controller.abort(stop);
+    if (answer === "stale") {
+      // Concluded by someone else: a cancel, a deadline, or who found the claim over (D6, J-05).
+      this.controller.abort(new CancelledFailure("the attempt was cancelled or superseded"));
       throw this.controller.signal.reason;
     }
     this.extendVisibility();

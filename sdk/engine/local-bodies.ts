@@ -27,6 +27,8 @@ export interface Beat {
   readonly attempt: number;
   readonly progress: Payload;
   readonly settle: (stop: CancelledFailure | undefined) => void;
+  /** The commit that would have recorded it was lost: it waits for the next one. */
+  readonly putBack: () => void;
 }
 
 interface Running {
@@ -157,9 +159,16 @@ export class LocalBodies {
         settle: (stop) => {
           for (const waiter of beat.waiters) waiter(stop);
         },
+        putBack: () => this.putBack(beat),
       });
     }
     return due;
+  }
+
+  private putBack(beat: PendingBeat): void {
+    const newer = this.beats.get(beat.sequence);
+    if (newer === undefined) this.beats.set(beat.sequence, beat);
+    else newer.waiters.push(...beat.waiters);
   }
 
   /** Resolves when a body ends or beats, or after `ms`. */

@@ -17,6 +17,7 @@ import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
+import { enforceDeadline } from "./deadlines.ts";
 import { send } from "./dispatch.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { persistently } from "./persistence.ts";
@@ -56,6 +57,8 @@ export class RunTask {
   /** Messages without a verdict, in the order of their arrival. */
   private active: TaskItem[];
   private started: WorkflowStarted | undefined;
+  /** Deadlines that the attempt's row has confirmed. */
+  private readonly enforced = new Set<TaskItem>();
 
   constructor(context: TaskContext, key: RunKey, items: readonly TaskItem[]) {
     this.context = context;
@@ -93,6 +96,7 @@ export class RunTask {
   /** Each may decide messages; "again" asks for a new look at everything. */
   private readonly checks: readonly (() => Promise<Next | undefined>)[] = [
     () => this.rearmEarly(),
+    () => this.enforceDeadlines(),
     () => this.dropSettled(),
     () => this.deliverUnderLease(),
     () => this.appendSelfContained(),
@@ -129,6 +133,21 @@ export class RunTask {
         continue;
       await send(this.context.ports, [{ message: item.message, due: announces.due }]);
       await this.remove(item);
+    }
+    return undefined;
+  }
+
+  /** A deadline counts only when no worker was faster; asked once, because the row then stands. */
+  private async enforceDeadlines(): Promise<Next | undefined> {
+    for (const item of this.active) {
+      const { announces } = item.message;
+      if (announces.kind !== "deadline" || this.enforced.has(item)) continue;
+      if (this.positionOf(item) !== undefined) continue;
+      if (!this.run.fresh) return await this.lookAgain();
+      const { ports } = this.context;
+      if ((await enforceDeadline(ports, this.key, this.state, announces)) === "due")
+        this.enforced.add(item);
+      else await this.remove(item);
     }
     return undefined;
   }

@@ -199,7 +199,7 @@ export class TurnDriver {
     const batch = draft.batch(lease, host.newId());
     const giveUpAt = this.owns ? step.until - LEASE_RESERVE_MS : Number.POSITIVE_INFINITY;
     if ((await persistently(host, () => history.append(key, batch), giveUpAt)) === "lost") {
-      for (const beat of step.beats) beat.settle(undefined);
+      for (const beat of step.beats) beat.putBack();
       return { kind: "lost" };
     }
     this.run.committedTurn(batch);
@@ -235,15 +235,18 @@ export class TurnDriver {
     // A frozen process that thaws behind its lease must not enter a body any more (R14).
     if (!state.closed && this.ports.host.now() < step.until - LEASE_RESERVE_MS)
       for (const start of draft.starts) this.enter(start);
-    this.bodies.cancel(
-      state
-        .startedLocals()
-        .filter((activity) => isCancelled(state, activity))
-        .map((activity) => activity.sequence),
-    );
+    this.tellCancelled();
     for (const { sequence, attempt } of draft.cancelledAttempts) {
       this.setAside(this.cancelAttempt(sequence, attempt));
     }
+  }
+
+  /** Running local bodies learn of a cancel request as soon as it is seen in the log (J-02). */
+  private tellCancelled(): void {
+    const { state } = this.run;
+    if (state.cancelRequestedAt === undefined) return;
+    const cancelled = state.startedLocals().filter((activity) => isCancelled(state, activity));
+    this.bodies.cancel(cancelled.map((activity) => activity.sequence));
   }
 
   /** Refuses a claim that comes later (E1), and tells a running body at its next heartbeat (J-05). */
@@ -288,15 +291,11 @@ export class TurnDriver {
 
   /** A body is entered only when the rest of the invocation covers it; half of a whole one always does. */
   private canEnterBodies(): boolean {
-    const wanted = Math.max(
-      BODY_MS_MIN,
-      ...[...this.run.state.openActivities.values()].map(
-        (activity) => activity.options.start_to_close_ms ?? 0,
-      ),
-    );
-    return (
-      this.invocation.remainingMs() - INVOCATION_RESERVE_MS >= Math.min(wanted, this.budgetMs / 2)
-    );
+    const startable = this.run.state.startableLocals(this.ports.host.now());
+    const limits = startable.map(({ options }) => options.start_to_close_ms ?? 0);
+    const wanted = Math.max(BODY_MS_MIN, ...limits);
+    const rest = this.invocation.remainingMs() - INVOCATION_RESERVE_MS;
+    return rest >= Math.min(wanted, this.budgetMs / 2);
   }
 
   private leaseUntil(): number {
@@ -346,6 +345,7 @@ export class TurnDriver {
   }
 
   private async wait(): Promise<StepOutcome> {
+    this.tellCancelled();
     const { host } = this.ports;
     await this.bodies.waitForNews(Math.max(1, Math.min(this.pollAt, this.renewAt()) - host.now()));
     if (host.now() >= this.pollAt) {

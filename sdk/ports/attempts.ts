@@ -18,7 +18,6 @@ export interface AttemptRow extends AttemptKey {
   readonly until: number;
   readonly heartbeat_at?: number;
   readonly heartbeat?: Payload;
-  readonly cancel_requested?: boolean;
   readonly outcome?: AttemptOutcome;
 }
 
@@ -43,11 +42,7 @@ export interface Attempts {
     key: AttemptKey,
     owner: string,
     beat: { readonly at: number; readonly until: number; readonly details?: Payload },
-  ): Promise<
-    { readonly kind: "renewed"; readonly cancelRequested: boolean } | { readonly kind: "stale" }
-  >;
-  /** Asks a running attempt to cancel, seen at its next heartbeat. */
-  requestCancel(key: AttemptKey): Promise<void>;
+  ): Promise<"renewed" | "stale">;
   get(key: AttemptKey): Promise<AttemptRow | undefined>;
   /** All queued attempts of a run that have rows. */
   ofRun(run: RunKey): Promise<readonly AttemptRow[]>;

@@ -85,7 +85,7 @@ export function attemptsContract(given: Given): void {
       expect(await attempts.get(attemptKey(row))).toEqual(row);
     });
 
-    test("a heartbeat renews the claim, keeps details, and hands out the cancel request", async () => {
+    test("a heartbeat renews the claim, and keeps its details", async () => {
       const { attempts } = given().ports;
       const row = attemptRow();
       const key = attemptKey(row);
@@ -95,16 +95,13 @@ export function attemptsContract(given: Given): void {
         until: 50,
         details: { json: "7" },
       });
-      expect(first).toEqual({ kind: "renewed", cancelRequested: false });
-      await attempts.requestCancel(key);
-      const second = await attempts.heartbeat(key, row.owner, { at: 2, until: 60 });
-      expect(second).toEqual({ kind: "renewed", cancelRequested: true });
+      expect(first).toBe("renewed");
+      expect(await attempts.heartbeat(key, row.owner, { at: 2, until: 60 })).toBe("renewed");
       expect(await attempts.get(key)).toEqual({
         ...row,
         heartbeat_at: 2,
         until: 60,
         heartbeat: { json: "7" },
-        cancel_requested: true,
       });
     });
 
@@ -112,23 +109,11 @@ export function attemptsContract(given: Given): void {
       const { attempts } = given().ports;
       const row = attemptRow();
       const beat = { at: 1, until: 99 };
-      const stale = { kind: "stale" };
-      expect(await attempts.heartbeat(attemptKey(row), row.owner, beat)).toEqual(stale);
+      expect(await attempts.heartbeat(attemptKey(row), row.owner, beat)).toBe("stale");
       await attempts.claim(row);
-      expect(await attempts.heartbeat(attemptKey(row), "other", beat)).toEqual(stale);
+      expect(await attempts.heartbeat(attemptKey(row), "other", beat)).toBe("stale");
       await attempts.conclude(attemptKey(row), completed, "n", row.owner);
-      expect(await attempts.heartbeat(attemptKey(row), row.owner, beat)).toEqual(stale);
-      expect(await attempts.get(attemptKey(row))).toEqual({ ...row, outcome: completed });
-    });
-
-    test("a cancel request of an attempt that does not run leaves no trace", async () => {
-      const { attempts } = given().ports;
-      const row = attemptRow();
-      await attempts.requestCancel(attemptKey(row));
-      expect(await attempts.get(attemptKey(row))).toBeUndefined();
-      await attempts.claim(row);
-      await attempts.conclude(attemptKey(row), completed, "n", row.owner);
-      await attempts.requestCancel(attemptKey(row));
+      expect(await attempts.heartbeat(attemptKey(row), row.owner, beat)).toBe("stale");
       expect(await attempts.get(attemptKey(row))).toEqual({ ...row, outcome: completed });
     });
 

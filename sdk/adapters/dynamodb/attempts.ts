@@ -25,8 +25,6 @@ import {
 const NOT_CONCLUDED = "attribute_not_exists(#outcome)";
 /** A superseded owner changes nothing. */
 const OWN = `#lease_owner = :if_owner AND ${NOT_CONCLUDED}`;
-/** Only a claimed attempt can be asked to cancel. */
-const RUNNING = `attribute_exists(#pk) AND ${NOT_CONCLUDED}`;
 
 const STATUS_OF = {
   completed: "completed",
@@ -61,15 +59,7 @@ export function dynamoAttempts(table: Table, now: () => number): Attempts {
         },
         condition: { expression: OWN, values: { if_owner: owner } },
       });
-      if (written.kind === "refused") return { kind: "stale" };
-      return { kind: "renewed", cancelRequested: written.item?.["cancel_requested"] === true };
-    },
-
-    async requestCancel(key) {
-      await updateItem(table, attemptKey(key), {
-        set: { cancel_requested: true },
-        condition: { expression: RUNNING },
-      });
+      return written.kind === "refused" ? "stale" : "renewed";
     },
 
     async get(key) {
