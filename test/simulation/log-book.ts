@@ -1,4 +1,5 @@
 /** All runs' reference logs, filled from the committed writes; checks of deletions and attempt rows. */
+import { attemptSortKey } from "../../sdk/adapters/dynamodb/attempts.ts";
 import { PARTITION_KEY, SORT_KEY, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
 import { parseMessage } from "../../sdk/adapters/wire.ts";
 import { deliver } from "../../sdk/core/deliver.ts";
@@ -108,7 +109,20 @@ export class LogBook {
     const { announces } = message;
     if (announces.kind === "check" || state.positionOf(eventKey(announces)) !== undefined) return undefined;
     if (announces.kind !== "start" && deliver(state, announces, state.lastAt, message.run_id) === "void") return undefined;
+    if (announces.kind === "deadline" && this.#workerWasFaster(log, announces)) return undefined;
     return this.#isPending(message, message.message_id) ? undefined : "its event is neither in the log nor void";
+  }
+
+  /** A deadline is void once the row of the current attempt says that it was met. */
+  #workerWasFaster(log: RunLog, deadline: { readonly sequence: number; readonly timeout_kind: string }): boolean {
+    const { namespace, workflow_id, run_id } = log.key;
+    const activity = log.state.openActivities.get(deadline.sequence);
+    const attempt = activity?.attempt ?? 0;
+    const row = this.#options.world.dynamo
+      .items(TABLES.activity_attempts.name)
+      .find((item) => item[PARTITION_KEY] === `${namespace}#${workflow_id}#${run_id}` && item[SORT_KEY] === attemptSortKey(deadline.sequence, attempt));
+    const isClaimed = deadline.timeout_kind === "schedule_to_start" && (attempt > 1 || row !== undefined);
+    return isClaimed || (typeof row?.["outcome"] === "string" && !row["outcome"].includes(deadline.timeout_kind));
   }
 
   /** I14: an open run that waits for more than the outside has something that will wake it. */
