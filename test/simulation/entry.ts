@@ -19,7 +19,7 @@ import {
   workflow,
 } from "../../sdk/index.ts";
 import type { Call, CallOptions, Node, SignalName } from "./program.ts";
-import { currentStage, THROWN } from "./theatre.ts";
+import { currentProcess, currentStage, THROWN } from "./theatre.ts";
 
 const SIGNAL = {
   red: defineSignal<[string]>("red"),
@@ -28,7 +28,7 @@ const SIGNAL = {
 const progress = defineQuery<readonly string[]>("progress");
 
 export const work = activity({ name: "work" }, async (name: string): Promise<unknown> =>
-  currentStage().perform(name, { info: activityInfo(), signal: abortSignal(), heartbeat }),
+  currentStage().perform(name, { info: activityInfo(), signal: abortSignal(), heartbeat, process: currentProcess() }),
 );
 
 export const program = workflow(async (root: Node): Promise<string> => {

@@ -36,6 +36,7 @@ const FAULTS = {
   bodyFatal: 0.04,
   bodySlow: 0.1,
   bodyHangs: 0.03,
+  bodyBlocks: 0.02,
   bodyLarge: 0.04,
   bodyUnserializable: 0.01,
   bodyIgnoresCancel: 0.2,

@@ -7,6 +7,7 @@ import type { Batch, HistoryEvent, Lease } from "../../sdk/core/events.ts";
 import { eventKey, outcomeKey } from "../../sdk/core/messages.ts";
 import type { Payload } from "../../sdk/core/payload.ts";
 import type { Message } from "../../sdk/ports/queue.ts";
+import type { ActivityInfo } from "../../sdk/ports/user-code.ts";
 import type { Item } from "../../sdk/testing/world/item.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
 import { RunLog, type Writer } from "./run-log.ts";
@@ -36,8 +37,18 @@ export class LogBook {
       inner(table, item);
       if (table === TABLES.history_events.name && item !== undefined) this.#onBatch(item);
     };
+    options.theatre.mayEnter = (info) => this.#mayEnter(info);
     for (const name of [WORKFLOW_QUEUE, ACTIVITY_QUEUE])
       sqs.queue(name).onDelete = (body) => this.#onDelete(body);
+  }
+
+  /** A local body is entered while the log shows its attempt as started, and never later (R14). */
+  #mayEnter(info: ActivityInfo): string | undefined {
+    const log = this.logOf({ namespace: info.namespace, workflow_id: info.workflowId, run_id: info.runId });
+    const sequence = Number(info.activityId.split("/").at(-1));
+    const activity = log?.state.openActivities.get(sequence);
+    const isOpen = activity?.phase === "started" && activity.attempt === info.attempt;
+    return isOpen ? undefined : "its attempt is over in the log";
   }
 
   #onBatch(item: Item): void {

@@ -49,6 +49,8 @@ interface HeldLease {
 interface Attempts {
   readonly isLocal: boolean;
   readonly max: number;
+  /** The position of its ActivityScheduled. */
+  readonly scheduledIn: number;
   started: number;
   concluded: number;
   ended: HistoryEvent["type"] | undefined;
@@ -136,6 +138,7 @@ export class RunLog {
       case "ActivityScheduled":
         this.#activities.set(event.sequence, {
           isLocal: event.local_activity,
+          scheduledIn: this.events.length + 1,
           max: fullPolicy(event.options.retry_policy).max_attempts,
           started: event.local_activity ? 0 : 1,
           concluded: 0,
@@ -204,7 +207,11 @@ export class RunLog {
     activity.ended = event.type;
     const { theatre, textOf, run } = this.options;
     const gave = theatre.gave.get(`${run.run_id}/${event.sequence}/${event.attempt_number}`);
+    const overruled = this.state.cancelRequestedAt !== undefined && activity.scheduledIn < this.state.cancelRequestedAt;
+    this.#expect(!overruled || event.type === "ActivityCancelled", "I22", () => `${event.type} of ${event.sequence}, which a cancel request had ended`);
     if (event.type === "ActivityCompleted") {
+      const lateMs = (gave?.endedAt ?? 0) - (gave?.deadline ?? 0);
+      this.#expect(lateMs <= SKEW_MS_MAX, "I17", () => `${event.sequence} #${event.attempt_number} completed with a value that came ${lateMs} ms after its deadline`);
       const text = textOf(event.result);
       this.#expect(gave?.values.includes(text) === true, "I4", () => `${event.sequence} #${event.attempt_number} completed with ${text.slice(0, 60)}, its body gave ${JSON.stringify(gave)?.slice(0, 200)}`);
     }
@@ -216,10 +223,13 @@ export class RunLog {
   }
 
   /** No attempt is declared lost while its lease is live by the reference clock. */
-  #checkInterruption(event: { readonly sequence: number }, interrupted: boolean, writer: Writer): void {
+  #checkInterruption(event: { readonly sequence: number; readonly attempt_number: number }, interrupted: boolean, writer: Writer): void {
     if (!interrupted || this.#before === undefined) return;
     const { until, process } = this.#before;
-    this.#expect(process === writer.process || until <= this.options.now(), "X1", () => `${event.sequence} is declared lost ${until - this.options.now()} ms before its lease ends`);
+    // Its own owner may give up an attempt whose body it came too late to enter (R14).
+    const { run, theatre } = this.options;
+    const unentered = !theatre.entered.has(`${run.run_id}/${event.sequence}/${event.attempt_number}`);
+    this.#expect((process === writer.process && unentered) || until <= this.options.now(), "X1", () => `${event.sequence} is declared lost ${until - this.options.now()} ms before its lease ends`);
   }
 
   #checkTimer(event: { readonly type: string; readonly sequence: number }): void {

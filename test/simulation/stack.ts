@@ -18,6 +18,7 @@ import { Sweeps } from "../../sdk/testing/world/sweeps.ts";
 import { World } from "../../sdk/testing/world/world.ts";
 import type { FaultPlan } from "./faults.ts";
 import { FaultGate, type PlannedFault } from "./gate.ts";
+import { inProcess } from "./theatre.ts";
 import type { Trace } from "./trace.ts";
 import type { Violations } from "./violations.ts";
 
@@ -195,7 +196,7 @@ function boundTo(process: Process, userCode: UserCode): UserCode {
     activity: (type) => userCode.activity(type),
     runWorkflow: (definition, context, input) => userCode.runWorkflow(definition, context, input),
     runInWorkflow: (definition, context, call) => userCode.runInWorkflow(definition, context, call),
-    runActivity: (definition, runtime, args) => process.await(userCode.runActivity(definition, runtime, args)),
+    runActivity: (definition, runtime, args) => process.await(inProcess(process, () => userCode.runActivity(definition, runtime, args))),
   };
 }
 
