@@ -5,7 +5,7 @@ import type { Ports } from "../sdk/ports/ports.ts";
 import type { UserCode } from "../sdk/ports/user-code.ts";
 import { createRegistry } from "../sdk/worker/registry.ts";
 import { portsFromEnvironment } from "./compose.ts";
-import { receive, respond } from "./records.ts";
+import { invocationOf, receive, respond } from "./records.ts";
 
 export type ActivityTaskHandler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>;
 
@@ -13,10 +13,7 @@ export type ActivityTaskHandler = (event: SQSEvent, context: Context) => Promise
 export function createActivityTaskHandler(userCode: UserCode, ports: Ports): ActivityTaskHandler {
   const worker = ports.host.newId();
   return async (event, context) => {
-    const invocation = {
-      id: context.awsRequestId,
-      remainingMs: () => context.getRemainingTimeInMillis(),
-    };
+    const invocation = invocationOf(context);
     const received = receive(event, "activity_task", ports);
     await Promise.all(
       received.map(async (item) => {

@@ -1,9 +1,13 @@
 /** SQS records in, partial batch response out: the rules of reliability section 5, row 8. */
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import type { Verdict } from "../sdk/engine/run-task.ts";
+import type { Invocation } from "../sdk/ports/host.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
 import type { Message } from "../sdk/ports/queue.ts";
 import { parseMessage } from "./compose.ts";
+
+const UNDECIDED_MS_FIRST = 2_000;
+const UNDECIDED_MS_MAX = 60_000;
 
 /** A record and what becomes of it; a record without a verdict returns to its queue. */
 export interface ReceivedRecord<M extends Message> {
@@ -11,6 +15,12 @@ export interface ReceivedRecord<M extends Message> {
   readonly message: M;
   readonly handle: string;
   verdict?: Verdict;
+}
+
+/** The invocation as the engine sees it. */
+export function invocationOf(context: Context): Invocation {
+  const remainingMs = (): number => context.getRemainingTimeInMillis();
+  return { id: context.awsRequestId, budgetMs: remainingMs(), remainingMs };
 }
 
 /** The records that hold a message of this type; others return and end in the dead-letter queue (C9). */
@@ -54,10 +64,12 @@ export async function respond(
   const deleted = new Set<string>();
   await Promise.all(
     received.map(async ({ record, message, handle, verdict }) => {
-      if (verdict?.kind === "delete") deleted.add(record.messageId);
-      if (verdict?.kind !== "defer") return;
+      if (verdict?.kind === "delete") {
+        deleted.add(record.messageId);
+        return;
+      }
       try {
-        await ports.queue.defer({ message, handle }, verdict.ms);
+        await ports.queue.defer({ message, handle }, verdict?.ms ?? pauseMs(record));
       } catch (error) {
         // It comes back at the end of its visibility: later than asked for, not lost.
         ports.telemetry.warn("a message could not be deferred", {
@@ -69,6 +81,12 @@ export async function respond(
   );
   const failed = event.Records.filter((record) => !deleted.has(record.messageId));
   return { batchItemFailures: failed.map((record) => ({ itemIdentifier: record.messageId })) };
+}
+
+/** An undecided message comes back soon, not at the end of the queue's visibility; later each time. */
+function pauseMs(record: SQSRecord): number {
+  const receives = Number(record.attributes.ApproximateReceiveCount);
+  return Math.min(UNDECIDED_MS_FIRST * 2 ** Math.max(0, receives - 1), UNDECIDED_MS_MAX);
 }
 
 function isOfType<T extends Message["type"]>(

@@ -8,7 +8,7 @@ import type { Ports } from "../sdk/ports/ports.ts";
 import type { UserCode } from "../sdk/ports/user-code.ts";
 import { createRegistry } from "../sdk/worker/registry.ts";
 import { portsFromEnvironment } from "./compose.ts";
-import { receive, respond } from "./records.ts";
+import { invocationOf, receive, respond } from "./records.ts";
 
 export type WorkflowTaskHandler = (
   event: SQSEvent | DirectRequest,
@@ -19,10 +19,7 @@ export type WorkflowTaskHandler = (
 export function createWorkflowTaskHandler(userCode: UserCode, ports: Ports): WorkflowTaskHandler {
   const cache = new RunCache(CACHED_RUNS_MAX);
   return async (event, context) => {
-    const invocation = {
-      id: context.awsRequestId,
-      remainingMs: () => context.getRemainingTimeInMillis(),
-    };
+    const invocation = invocationOf(context);
     const task = { ports, userCode, cache, invocation };
     if (!("Records" in event)) return await workDirectly(task, event);
     const received = receive(event, "workflow_task", ports);

@@ -19,7 +19,7 @@ export function checkProps(scope: IConstruct, props: PawlProps): void {
       `namespace ${namespace} is not possible: expected 1 to 64 letters, digits, "_", "." and "-"`,
     );
   }
-  checkTimeout(scope, "workflowTimeout", props.workflowTimeout);
+  checkTimeout(scope, "workflowTimeout", props.workflowTimeout, WORKFLOW_TIMEOUT_SECONDS_MIN);
   checkRange(
     scope,
     "workflowMaxConcurrency",
@@ -61,9 +61,17 @@ export function checkQueueOptions(
   checkEnvironment(scope, at("environment"), options.environment);
 }
 
-function checkTimeout(scope: IConstruct, what: string, timeout: Duration | undefined): void {
+/** Twice what a workflow task keeps back for itself, and a little: less never enters a local body. */
+const WORKFLOW_TIMEOUT_SECONDS_MIN = 30;
+
+function checkTimeout(
+  scope: IConstruct,
+  what: string,
+  timeout: Duration | undefined,
+  secondsMin: number = 1,
+): void {
   if (timeout === undefined || timeout.isUnresolved()) return;
-  checkRange(scope, `${what} in seconds`, timeout.toSeconds(), 1, TIMEOUT_SECONDS_MAX);
+  checkRange(scope, `${what} in seconds`, timeout.toSeconds(), secondsMin, TIMEOUT_SECONDS_MAX);
 }
 
 function checkRange(

@@ -6,7 +6,7 @@ import type { RunKey } from "./events.ts";
 import { SCHEMA_VERSION } from "./events.ts";
 import type { ActivityTaskMessage, Announcement, WorkflowTaskMessage } from "./messages.ts";
 import { DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
-import { type ActivityState, type RunState, retryAt } from "./run.ts";
+import { type ActivityState, type CancelledAttempt, type RunState, retryAt } from "./run.ts";
 
 export interface Dispatch {
   readonly message: WorkflowTaskMessage | ActivityTaskMessage;
@@ -39,6 +39,15 @@ export function openDispatches(
     dispatches.push({ message, due: timer.fire_at });
   }
   return dispatches;
+}
+
+/** Queued attempts that batches with sequences from `from` to `to` cancelled. */
+export function cancelledAttempts(
+  state: RunState,
+  from: number,
+  to: number,
+): readonly CancelledAttempt[] {
+  return state.cancelledAttempts.filter(({ batch }) => isWithin(batch, from, to));
 }
 
 /** A workflow-task message; its id follows from what it announces, so a repeat has the same. */

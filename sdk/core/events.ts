@@ -211,6 +211,22 @@ export interface RunKey {
   readonly run_id: string;
 }
 
+/** The events of an activity behind its ActivityScheduled. */
+export type AttemptEvent = Extract<
+  HistoryEvent,
+  {
+    readonly type:
+      | "ActivityStarted"
+      | "ActivityHeartbeatRecorded"
+      | "ActivityRetryScheduled"
+      | "ActivityRetryDue"
+      | "ActivityCompleted"
+      | "ActivityFailed"
+      | "ActivityTimedOut"
+      | "ActivityCancelled";
+  }
+>;
+
 /** The events that close a run. */
 export type TerminalEvent =
   | WorkflowCompleted

@@ -43,6 +43,8 @@ export interface ActivityFailureFields {
 
 const MESSAGE_LENGTH_MAX = 2_000;
 const STACK_LENGTH_MAX = 2_000;
+/** Characters of the JSON of a failure's details. */
+const DETAILS_LENGTH_MAX = 16_384;
 const CAUSES_MAX = 3;
 
 /**
@@ -189,7 +191,10 @@ export function cancelledActivity(activityType: string): Failure {
 function detailsJson(details: unknown): string | undefined {
   if (details === undefined) return undefined;
   try {
-    return JSON.stringify(details);
+    const json = JSON.stringify(details);
+    // A failure travels in rows and messages: what does not fit there must not hide the failure.
+    if (json === undefined || json.length <= DETAILS_LENGTH_MAX) return json;
+    return JSON.stringify(`details of ${json.length} characters, more than a failure can carry`);
   } catch {
     return JSON.stringify("details that cannot be stored as JSON");
   }
@@ -205,4 +210,12 @@ function describe(thrown: unknown): string {
 
 function clip(text: string, lengthMax: number): string {
   return text.length <= lengthMax ? text : `${text.slice(0, lengthMax)}…`;
+}
+
+/** The error of a side effect, the same on every replay. */
+export function thrownAgain(failure: Failure | undefined): ApplicationFailure {
+  return new ApplicationFailure(failure?.message ?? "the side effect failed", {
+    type: failure?.type ?? "Error",
+    nonRetryable: failure?.non_retryable ?? false,
+  });
 }

@@ -74,6 +74,6 @@ export const BATCH_TRIES_MAX = 6;
 /** Milliseconds before the first of these tries; doubles, with jitter. */
 export const BATCH_RETRY_MS = 50;
 /** Bytes of all bodies of one SendMessageBatch call, and of one body: 1 MiB. */
-export const QUEUE_BYTES_MAX = 1_048_576;
+export const QUEUE_BYTES_MAX = 262_144;
 /** Milliseconds that a received message can stay invisible: 12 hours. */
 export const VISIBILITY_MS_MAX = 43_200_000;

@@ -18,12 +18,12 @@ import { activityDiagnostics, type DiagnosticSubject } from "./diagnostics.ts";
 import type { HistoryEvent, SideEffectRecorded, WorkflowStarted } from "./events.ts";
 import {
   type ActivityFailureFields,
-  ApplicationFailure,
   activityError,
   CancelledFailure,
   cancelledActivity,
   type Failure,
   refusal,
+  thrownAgain,
 } from "./failure.ts";
 import { decode, encode, type Payload } from "./payload.ts";
 import { seededRandom } from "./random.ts";
@@ -64,6 +64,8 @@ export class WorkflowInstance implements WorkflowContext {
   private readonly results = new Map<number, Deferred<unknown>>();
   private readonly timers = new Map<number, Deferred<void>>();
   private readonly cancelledTimers = new Set<number>();
+  /** Activities that the code had asked for, and no event recorded, when it was asked to cancel. */
+  private readonly cancelledActivities = new Set<number>();
   private readonly signals = new SignalInbox((name, handler, args) =>
     this.callHandler(name, handler, args),
   );
@@ -94,6 +96,11 @@ export class WorkflowInstance implements WorkflowContext {
   /** Commands that no event records yet, in the order of their calls. */
   unrecorded(): readonly Command[] {
     return [...this.unrecordedCommands.values()];
+  }
+
+  /** The activity was asked for before the cancel request, and must not start after it. */
+  wasCancelled(sequence: number): boolean {
+    return this.cancelledActivities.has(sequence);
   }
 
   /** Recorded timers that the code cancelled and whose cancellation is not recorded. */
@@ -288,6 +295,8 @@ export class WorkflowInstance implements WorkflowContext {
   private deliverCancel(): void {
     if (this.cancelled) return;
     this.cancelled = true;
+    for (const command of this.unrecordedCommands.values())
+      if (command.kind === "activity") this.cancelledActivities.add(command.sequence);
     const error = new CancelledFailure("the workflow was asked to cancel");
     const timers = [...this.timers];
     this.timers.clear();
@@ -388,12 +397,4 @@ export class WorkflowInstance implements WorkflowContext {
   private resultOf(sequence: number): Promise<unknown> {
     return deferred((ends) => this.results.set(sequence, ends));
   }
-}
-
-/** The error of a side effect, the same on every replay. */
-function thrownAgain(failure: Failure | undefined): ApplicationFailure {
-  return new ApplicationFailure(failure?.message ?? "the side effect failed", {
-    type: failure?.type ?? "Error",
-    nonRetryable: failure?.non_retryable ?? false,
-  });
 }

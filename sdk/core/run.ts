@@ -10,6 +10,7 @@ import { InvariantError, invariant, pawlError } from "./errors.ts";
 import {
   type ActivityFields,
   type ActivityScheduled,
+  type AttemptEvent,
   type Batch,
   type HistoryEvent,
   isTerminal,
@@ -73,6 +74,13 @@ export interface EventPosition {
   readonly selfContained: boolean;
 }
 
+/** A queued attempt that a cancel request or the run's end overtook, and the batch that says so. */
+export interface CancelledAttempt {
+  readonly batch: number;
+  readonly sequence: number;
+  readonly attempt: number;
+}
+
 interface Turn {
   readonly from: number;
   readonly to: number;
@@ -96,6 +104,8 @@ export class RunState {
   readonly openTimers: Map<number, TimerState> = new Map();
   signalCount = 0;
   private readonly keys = new Map<string, EventPosition>();
+  /** Their rows are concluded as cancelled: a late claim is refused, a running body told. */
+  readonly cancelledAttempts: CancelledAttempt[] = [];
   private readonly turns: Turn[] = [];
   /** The sequence of the batch whose events are being folded. */
   private batchSequence = 1;
@@ -152,6 +162,7 @@ export class RunState {
     if (isTerminal(event)) {
       this.closed = true;
       this.terminal = event;
+      for (const activity of this.openActivities.values()) this.noteCancelled(activity);
       if (event.type === "WorkflowTerminated") this.know(requestKey(event.request_id));
       return;
     }
@@ -259,8 +270,14 @@ export class RunState {
       case "ActivityCancelled":
         this.openActivities.delete(event.sequence);
         this.knowEnd(activity, event.attempt_number);
+        if (event.type === "ActivityCancelled") this.noteCancelled(activity);
         return;
     }
+  }
+
+  /** Cancelled by a request, or left open by the end of the run. */
+  private noteCancelled({ local_activity: isLocal, sequence, attempt }: ActivityState): void {
+    if (!isLocal) this.cancelledAttempts.push({ batch: this.batchSequence, sequence, attempt });
   }
 
   private foldLocalStart(
@@ -336,6 +353,11 @@ export class RunState {
     return this.turns[low];
   }
 
+  /** The turn that ended last. */
+  lastTurn(): Turn | undefined {
+    return this.turns.at(-1);
+  }
+
   /** Local activities that can start an attempt at this time: new ones, and retries that are due. */
   startableLocals(now: number): readonly ActivityState[] {
     return [...this.openActivities.values()].filter(
@@ -367,18 +389,3 @@ function isStartable(activity: ActivityState, now: number): boolean {
       return false;
   }
 }
-
-type AttemptEvent = Extract<
-  HistoryEvent,
-  {
-    readonly type:
-      | "ActivityStarted"
-      | "ActivityHeartbeatRecorded"
-      | "ActivityRetryScheduled"
-      | "ActivityRetryDue"
-      | "ActivityCompleted"
-      | "ActivityFailed"
-      | "ActivityTimedOut"
-      | "ActivityCancelled";
-  }
->;

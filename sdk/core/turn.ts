@@ -52,8 +52,6 @@ export interface LocalStart {
 export class Turn {
   readonly events: HistoryEvent[] = [];
   readonly starts: LocalStart[] = [];
-  /** Queued activities that this batch cancels while a worker may run them. */
-  readonly cancelledAttempts: { readonly sequence: number; readonly attempt: number }[] = [];
   private readonly state: RunState;
   private readonly instance: WorkflowInstance;
   private readonly ports: TurnPorts;
@@ -130,16 +128,17 @@ export class Turn {
     for (const activity of this.state.openActivities.values()) {
       if (!isCancelled(this.state, activity)) continue;
       if (activity.local_activity && activity.phase === "started") continue;
-      if (!activity.local_activity)
-        this.cancelledAttempts.push({ sequence: activity.sequence, attempt: activity.attempt });
-      const attempt = Math.max(1, activity.attempt);
-      await this.push({
-        type: "ActivityCancelled",
-        at: this.at(),
-        ...activityFields(activity),
-        attempt_number: attempt,
-      });
+      await this.cancelActivity(activity);
     }
+  }
+
+  private async cancelActivity(activity: ActivityState): Promise<void> {
+    await this.push({
+      type: "ActivityCancelled",
+      at: this.at(),
+      ...activityFields(activity),
+      attempt_number: Math.max(1, activity.attempt),
+    });
   }
 
   /** Records what the code asks for, until it asks for nothing more. */
@@ -154,10 +153,19 @@ export class Turn {
       if (command === undefined || this.instance.outcome !== undefined) return;
       if (this.isOverLimits()) return;
       const isLocal = command.kind === "activity" && command.execution_mode === "local";
-      if (isLocal && places <= 0) passed.add(command.sequence);
+      const isCancelledCommand = this.instance.wasCancelled(command.sequence);
+      if (isCancelledCommand) await this.recordCancelled(command);
+      else if (isLocal && places <= 0) passed.add(command.sequence);
       else await this.record(command);
-      if (isLocal) places--;
+      if (isLocal && !isCancelledCommand) places--;
     }
+  }
+
+  /** Asked for before the cancel request and recorded after it: it never starts. */
+  private async recordCancelled(command: Command): Promise<void> {
+    await this.record(command);
+    const activity = this.state.openActivities.get(command.sequence);
+    if (activity !== undefined) await this.cancelActivity(activity);
   }
 
   private async cancelTimer(sequence: number): Promise<void> {

@@ -50,7 +50,11 @@ class ActivityAttempt {
   private readonly controller = new AbortController();
   private readonly deadline: Deadline;
   private until: number;
-  private beatAt: number;
+  /** When the last beat was written; a first one is written at once. */
+  private beatAt = 0;
+  /** When the body gave its last sign of life. */
+  private signAt: number;
+  private readonly ended = new AbortController();
   private lastBeat: Payload | undefined;
   private beating: Promise<void> | undefined;
 
@@ -71,7 +75,7 @@ class ActivityAttempt {
     this.vault = new PayloadVault(this.ports.blobs, this.ports.host, this.run);
     this.owner = this.ports.host.newId();
     this.deadline = deadlineOf(message, this.ports.host.now(), context.invocation);
-    this.beatAt = this.ports.host.now();
+    this.signAt = this.ports.host.now();
     this.until = this.claimUntil();
   }
 
@@ -90,7 +94,8 @@ class ActivityAttempt {
     if (claim.kind === "taken") return await this.afterOther(claim.row);
     this.extendVisibility();
     const end = await this.execute(startedAt);
-    await this.beating?.catch(() => undefined);
+    this.ended.abort();
+    await this.beating;
     const outcome = await this.conclude({ ...end, ...this.outcomeFields(startedAt) }, this.owner);
     return await this.report(outcome);
   }
@@ -144,7 +149,7 @@ class ActivityAttempt {
         heartbeatJson: heartbeat === undefined ? undefined : await this.textOf(heartbeat),
         heartbeatMs: options.heartbeat_ms,
         controller: this.controller,
-        lastSign: () => this.beatAt,
+        lastSign: () => this.signAt,
         heartbeat: (details) => this.heartbeat(details),
       },
     );
@@ -153,37 +158,63 @@ class ActivityAttempt {
   /** Renews the claim and the message's visibility; beats within a second become one write (D7). */
   private async heartbeat(details: unknown): Promise<void> {
     const { signal } = this.controller;
+    const { host } = this.ports;
     if (signal.aborted) throw signal.reason;
     const encoded = encode(details ?? null, "the details of a heartbeat", HEARTBEAT_BYTES_MAX);
     if (encoded.kind === "refused") throw encoded.error;
-    const now = this.ports.host.now();
-    const coalesce = this.lastBeat !== undefined && now - this.beatAt < HEARTBEAT_COALESCE_MS;
+    this.signAt = host.now();
+    const keep = (): Promise<Payload> => this.vault.keep(encoded.json, encoded.bytes);
     try {
-      this.lastBeat = await persistently(this.ports.host, () =>
-        this.vault.keep(encoded.json, encoded.bytes),
-      );
-      if (coalesce) return;
-      this.beatAt = now;
-      this.until = this.claimUntil();
-      this.beating = this.beat(now, this.lastBeat);
-      await this.beating;
+      this.lastBeat = await persistently(host, keep);
     } catch (error) {
-      if (!(error instanceof InfrastructureError)) throw error;
-      // Not the body's failure (I13): the next beat is another try, or the claim runs out.
-      this.ports.telemetry.warn("a heartbeat could not be recorded", { error: error.message });
+      this.tolerate(error);
+      return;
     }
+    const waitMs = this.beatAt + HEARTBEAT_COALESCE_MS - host.now();
+    if (waitMs <= 0) await this.beat();
+    else this.beatLater(waitMs);
   }
 
-  private async beat(at: number, details: Payload): Promise<void> {
-    const answer = await persistently(this.ports.host, () =>
-      this.ports.attempts.heartbeat(this.key(), this.owner, { at, until: this.until, details }),
-    );
+  /** The last beat of a crowd is written when its second is over, unless the body has ended by then. */
+  private beatLater(waitMs: number): void {
+    this.beating ??= this.ports.host
+      .sleep(waitMs, this.ended.signal)
+      .then(() => (this.ended.signal.aborted ? undefined : this.beat()))
+      .catch(() => undefined)
+      .finally(() => {
+        this.beating = undefined;
+      });
+  }
+
+  private async beat(): Promise<void> {
+    const { host, attempts } = this.ports;
+    const at = host.now();
+    this.beatAt = at;
+    this.until = this.claimUntil();
+    const renewal = {
+      at,
+      until: this.until,
+      ...(this.lastBeat === undefined ? {} : { details: this.lastBeat }),
+    };
+    let answer: "renewed" | "stale";
+    try {
+      answer = await persistently(host, () => attempts.heartbeat(this.key(), this.owner, renewal));
+    } catch (error) {
+      this.tolerate(error);
+      return;
+    }
     if (answer === "stale") {
       // Concluded by someone else: a cancel, a deadline, or who found the claim over (D6, J-05).
       this.controller.abort(new CancelledFailure("the attempt was cancelled or superseded"));
       throw this.controller.signal.reason;
     }
     this.extendVisibility();
+  }
+
+  /** Not the body's failure (I13): the next beat is another try, or the claim runs out. */
+  private tolerate(error: unknown): void {
+    if (!(error instanceof InfrastructureError)) throw error;
+    this.ports.telemetry.warn("a heartbeat could not be recorded", { error: error.message });
   }
 
   /** Redelivery soon after the claim's end is how a dead worker is noticed. */

@@ -3,9 +3,9 @@
  * that started or finished in time, or the deadline, which then refuses a late claim and outcome.
  */
 import type { RunKey, TimeoutKind } from "../core/events.ts";
-import type { Announcement } from "../core/messages.ts";
+import { type Announcement, DEADLINE_ATTEMPT } from "../core/messages.ts";
 import type { RunState } from "../core/run.ts";
-import type { AttemptKey } from "../ports/attempts.ts";
+import type { AttemptKey, AttemptRow } from "../ports/attempts.ts";
 import type { Ports } from "../ports/ports.ts";
 import { persistently } from "./persistence.ts";
 
@@ -26,41 +26,41 @@ export async function enforceDeadline(
   const key: AttemptKey = { ...run, sequence: activity.sequence, attempt: activity.attempt };
   switch (announces.timeout_kind) {
     case "schedule_to_start":
-      if (activity.attempt !== 1 || !(await claimUnstarted(ports, key, activity.activity_type)))
-        return "void";
-      return await concludeLate(ports, key, "schedule_to_start", OWNER);
+      if (activity.attempt !== DEADLINE_ATTEMPT) return "void";
+      return await claimUnstarted(ports, key, activity.activity_type);
     case "schedule_to_close":
-      return await concludeLate(ports, key, "schedule_to_close", undefined);
+      return await concludeLate(ports, key, "schedule_to_close");
   }
 }
 
+/** Claim and outcome in one write: nobody finds a claim that is over and reports another timeout. */
 async function claimUnstarted(
   ports: Ports,
   key: AttemptKey,
   activityType: string,
-): Promise<boolean> {
+): Promise<"due" | "void"> {
   const now = ports.host.now();
-  const row = {
+  const row: AttemptRow = {
     ...key,
     activity_type: activityType,
     owner: OWNER,
     worker: OWNER,
     started_at: now,
     until: now,
+    outcome: { kind: "timed_out", timeout_kind: "schedule_to_start" },
   };
   const claim = await persistently(ports.host, () => ports.attempts.claim(row));
-  return claim.kind === "claimed" || claim.row.owner === OWNER;
+  return claim.kind === "claimed" || claim.row.owner === OWNER ? "due" : "void";
 }
 
 async function concludeLate(
   ports: Ports,
   key: AttemptKey,
   kind: TimeoutKind,
-  owner: string | undefined,
 ): Promise<"due" | "void"> {
   const nonce = ports.host.newId();
   const outcome = await persistently(ports.host, () =>
-    ports.attempts.conclude(key, { kind: "timed_out", timeout_kind: kind }, nonce, owner),
+    ports.attempts.conclude(key, { kind: "timed_out", timeout_kind: kind }, nonce),
   );
   return outcome.kind === "timed_out" && outcome.timeout_kind === kind ? "due" : "void";
 }

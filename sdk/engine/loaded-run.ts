@@ -97,6 +97,11 @@ export class LoadedRun {
     return instance;
   }
 
+  /** The log is at hand, so that a replay can stop at any batch of it. */
+  knowsLog(): boolean {
+    return this.batches !== undefined;
+  }
+
   /** The instance has been fed every event of the state. */
   isReplayed(): boolean {
     return (

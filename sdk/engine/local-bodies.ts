@@ -223,6 +223,8 @@ export class LocalBodies {
     running.beatAt = now;
     this.beats.set(start.sequence, beat);
     this.notify();
+    // It waits for its second and is written then; the body need not wait with it.
+    if (beat.notBefore > now) return Promise.resolve();
     return new Promise((resolve, reject) => {
       beat.waiters.push((stop) => (stop === undefined ? resolve() : reject(stop)));
     });

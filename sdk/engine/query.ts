@@ -33,19 +33,24 @@ async function query(context: TaskContext, request: QueryRequest): Promise<Direc
     });
   }
   const instance = await run.replay(() => Promise.reject(new Error("the log has its first event")));
-  const value = call(context, run, instance, request);
+  const { arguments: args } = request;
+  const argumentsJson = "json" in args ? args.json : await run.vault.fetch(args.blob);
+  const value = call({ context, run, instance, request, argumentsJson });
   const encoded = encode(value, `the result of query ${request.name}`);
   if (encoded.kind === "refused") throw encoded.error;
   const vault = new PayloadVault(ports.blobs, ports.host, request.run);
   return { kind: "query", result: await vault.keep(encoded.json, encoded.bytes) };
 }
 
-function call(
-  context: TaskContext,
-  run: LoadedRun,
-  instance: WorkflowInstance,
-  request: QueryRequest,
-): unknown {
+interface Call {
+  readonly context: TaskContext;
+  readonly run: LoadedRun;
+  readonly instance: WorkflowInstance;
+  readonly request: QueryRequest;
+  readonly argumentsJson: string;
+}
+
+function call({ context, run, instance, request, argumentsJson }: Call): unknown {
   const handler = instance.queryHandlers.get(request.name);
   if (handler === undefined) {
     const known = [...instance.queryHandlers.keys()].join(", ") || "none";
@@ -55,7 +60,7 @@ function call(
       known,
     });
   }
-  const decoded = decode("json" in request.arguments ? request.arguments.json : "[]");
+  const decoded = decode(argumentsJson);
   const args: readonly unknown[] = Array.isArray(decoded) ? decoded : [decoded];
   const commandsBefore = instance.unrecorded().length;
   let value: unknown;

@@ -5,8 +5,7 @@
  * a turn itself is in `turn-driver.ts`. After every lost race it starts again from the log.
  */
 import { inboundBatch } from "../core/batch.ts";
-import { deliver, isSelfContained } from "../core/deliver.ts";
-import { openDispatches } from "../core/dispatch.ts";
+import { deliver, isCancelled, isSelfContained } from "../core/deliver.ts";
 import { invariant } from "../core/errors.ts";
 import type { HistoryEvent, RunKey, WorkflowStarted } from "../core/events.ts";
 import { CHECK_MS_FIRST, LEASE_MARGIN_MS } from "../core/limits.ts";
@@ -18,7 +17,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
 import { enforceDeadline } from "./deadlines.ts";
-import { send } from "./dispatch.ts";
+import { announce, send } from "./dispatch.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { persistently } from "./persistence.ts";
 import type { RunCache } from "./run-cache.ts";
@@ -197,8 +196,9 @@ export class RunTask {
       return delivery !== undefined && delivery !== "void" && isSelfContained(delivery);
     });
     if (items.length === 0) return undefined;
-    const appended = await this.appendInbound(items);
-    return appended === undefined || appended === "lost" ? "again" : await this.dropSettled();
+    if ((await this.appendInbound(items)) !== "appended") return "again";
+    for (const item of items) if (this.positionOf(item) !== undefined) await this.remove(item);
+    return undefined;
   }
 
   /** R5: what the log answers already opens no turn. */
@@ -223,7 +223,12 @@ export class RunTask {
       .sort((left, right) => left.batch - right.batch);
     for (const { item, batch } of known) {
       const instance = await this.run.replay(() => this.startedEvent(), batch);
-      if (instance.wantsSomething()) return undefined;
+      if (instance.wantsSomething() || hasCancellable(this.state)) {
+        if (this.run.knowsLog()) return undefined;
+        // A warm instance stands at the tail: only the log says what was wanted up to the event.
+        await this.run.load();
+        return "again";
+      }
       if (!this.run.fresh) return await this.lookAgain();
       await this.remove(item);
     }
@@ -305,9 +310,7 @@ export class RunTask {
 
   private async sendOpen(from: number, to: number): Promise<void> {
     const { ports } = this.context;
-    await persistently(ports.host, () =>
-      send(ports, openDispatches(this.key, this.state, from, to)),
-    );
+    await announce(ports, this.key, this.state, { from, to });
   }
 
   private async lookAgain(): Promise<Next> {
@@ -318,6 +321,9 @@ export class RunTask {
   /** Gives the verdict "delete"; a start leaves only once its run's row says running (R12). */
   private async remove(item: TaskItem): Promise<void> {
     const { ports } = this.context;
+    // A check has no event of its own: what the last turn announced may not have been sent (R6).
+    const last = item.message.announces.kind === "check" ? this.state.lastTurn() : undefined;
+    if (last !== undefined) await this.sendOpen(last.from, last.to);
     if (item.message.announces.kind === "start" && !this.state.closed) {
       await ports.runs.markRunning(this.key, ports.host.now() + CHECK_MS_FIRST, CHECK_MS_FIRST);
     }
@@ -339,8 +345,11 @@ export class RunTask {
     const { terminal } = this.state;
     invariant(terminal !== undefined, "a closed run has a closing event");
     const row = await this.context.ports.runs.get(this.key);
-    if (row !== undefined && row.closed_at === undefined)
-      await this.markClosed(closingOfEvent(terminal));
+    // Whoever closed the run may have died before it told the workers, or never tells them: the API.
+    const isOpenRow = row !== undefined && row.closed_at === undefined;
+    if (isOpenRow || this.active.some((item) => item.message.announces.kind === "request"))
+      await this.sendOpen(1, this.state.next);
+    if (isOpenRow) await this.markClosed(closingOfEvent(terminal));
     await this.removeAll();
     return "done";
   }
@@ -366,6 +375,14 @@ export class RunTask {
     };
     return this.started;
   }
+}
+
+/** After a cancel request, something is open that it ends: the request is not inert. */
+function hasCancellable(state: RunState): boolean {
+  return [...state.openActivities.values()].some(
+    (activity) =>
+      isCancelled(state, activity) && !(activity.local_activity && activity.phase === "started"),
+  );
 }
 
 /** A message of a run that has no row: left over from a table that was restored or reset (K12). */

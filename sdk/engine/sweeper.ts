@@ -22,7 +22,7 @@ import { startMessage } from "./operations/start.ts";
 
 /** Entries and runs of one pass; what is left is due in the next one. */
 const PER_PASS_MAX = 500;
-/** Runs that are looked at together. */
+/** Items that are worked at the same time. */
 const TOGETHER_MAX = 10;
 
 export async function sweep(ports: Ports): Promise<void> {
@@ -46,22 +46,38 @@ async function sweepTimers(ports: Ports): Promise<void> {
     ports.host.now() + QUEUE_DELAY_MS_MAX,
     PER_PASS_MAX,
   );
-  for (const entry of entries) {
-    await ports.queue.send([
-      {
-        message: entry.message,
-        delayMs: Math.max(0, Math.min(QUEUE_DELAY_MS_MAX, entry.due - ports.host.now())),
-      },
-    ]);
+  await eachApart(ports, "timer", entries, async (entry) => {
+    const delayMs = Math.max(0, Math.min(QUEUE_DELAY_MS_MAX, entry.due - ports.host.now()));
+    await ports.queue.send([{ message: entry.message, delayMs }]);
     await ports.timers.remove(entry);
+  });
+}
+
+/** Works items some at a time; one that fails stops none of the others. */
+async function eachApart<T>(
+  ports: Ports,
+  what: string,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  for (let index = 0; index < items.length; index += TOGETHER_MAX) {
+    const together = items.slice(index, index + TOGETHER_MAX).map(async (item) => {
+      try {
+        await work(item);
+      } catch (error) {
+        ports.telemetry.error("the sweeper could not repair one item; the next pass tries again", {
+          what,
+          error: String(error),
+        });
+      }
+    });
+    await Promise.all(together);
   }
 }
 
 async function sweepRuns(ports: Ports): Promise<void> {
   const due = await ports.runs.dueChecks(ports.namespace, ports.host.now(), PER_PASS_MAX);
-  for (let index = 0; index < due.length; index += TOGETHER_MAX) {
-    await Promise.all(due.slice(index, index + TOGETHER_MAX).map((row) => checkRun(ports, row)));
-  }
+  await eachApart(ports, "run", due, (row) => checkRun(ports, row));
 }
 
 /** One run whose look is due: repaired when closed, its start sent again when pending, else rung. */

@@ -6,26 +6,23 @@
  * batch but the last (design section 1, protocol R5, R6, R9, R14).
  */
 import { activityFields, isCancelled } from "../core/deliver.ts";
-import { openDispatches } from "../core/dispatch.ts";
 import { pawlError } from "../core/errors.ts";
-import type { Batch, Lease, WorkflowStarted } from "../core/events.ts";
+import type { Lease, WorkflowStarted } from "../core/events.ts";
 import {
-  INVOCATION_RESERVE_MS,
   LEASE_MARGIN_MS,
   LEASE_RESERVE_MS,
   LOCAL_BODIES_MAX,
   TAIL_POLL_MS,
 } from "../core/limits.ts";
 import type { WorkflowInstance } from "../core/replay.ts";
-import type { ActivityState } from "../core/run.ts";
-import { type LocalStart, Turn } from "../core/turn.ts";
+import { Turn } from "../core/turn.ts";
 import { closingOfEvent } from "../core/views/closing.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
-import { type Deadline, deadlineOf, infoOf } from "./body.ts";
-import { send } from "./dispatch.ts";
+import { BodyEntry } from "./body-entry.ts";
+import { announce } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { type Beat, LocalBodies } from "./local-bodies.ts";
 import { LocalRows } from "./local-rows.ts";
@@ -51,9 +48,6 @@ export interface TurnDriverContext {
   readonly run: LoadedRun;
 }
 
-/** Milliseconds that a body without a start-to-close limit should at least have before it is entered. */
-const BODY_MS_MIN = 10_000;
-
 export class TurnDriver {
   private readonly ports: Ports;
   private readonly run: LoadedRun;
@@ -63,9 +57,11 @@ export class TurnDriver {
   private readonly rows: LocalRows;
   /** Fresh for every invocation and run (R5). */
   private readonly owner: string;
-  private readonly budgetMs: number;
+  private readonly entry: BodyEntry;
   private owns = false;
   private pollAt = 0;
+  /** The lease's end that the alarm's visibility was set by. */
+  private alarmAt = 0;
   /** Writes that need not be waited for before the next commit, but before the invocation ends. */
   private aside: Promise<void>[] = [];
 
@@ -75,7 +71,7 @@ export class TurnDriver {
     this.userCode = context.userCode;
     this.invocation = context.invocation;
     this.owner = this.ports.host.newId();
-    this.budgetMs = context.invocation.remainingMs();
+    this.entry = new BodyEntry(this.ports.host, context.invocation);
     this.bodies = new LocalBodies(this.ports, this.userCode, (json, bytes) =>
       this.keep(json, bytes),
     );
@@ -120,13 +116,15 @@ export class TurnDriver {
     this.refuseForeignPromise(instance);
     const until = this.leaseUntil();
     const beats = await this.draftBeats(draft, until);
-    const places = this.canEnterBodies() ? LOCAL_BODIES_MAX : 0;
+    const places = this.entry.mayEnter(state) ? LOCAL_BODIES_MAX : 0;
     await draft.startLocals({
       owner: this.owner,
       places,
       leaseUntil: until,
-      deadline: (activity) => this.deadlineOf(activity).at,
+      deadline: (activity) => this.entry.deadlineOf(activity).at,
     });
+    const { vault } = this.run;
+    await persistently(this.ports.host, () => this.entry.prepare(draft.starts, state, vault));
     // A due retry that finds no free place is recorded, so that its message may go (R7).
     await draft.arrive(arrivals, "retries");
     const handOver =
@@ -208,7 +206,9 @@ export class TurnDriver {
     this.pollAt = host.now() + TAIL_POLL_MS;
     this.afterCommit(draft, step);
     if (lease !== null && !step.handOver) this.watchAlarm(step.items, lease);
-    await this.dispatch(batch, step.takenOver);
+    await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });
+    // R6: the dead owner may have died before its own sends.
+    if (step.takenOver !== undefined) await announce(this.ports, key, state, step.takenOver);
     if (bodiesRun) return { kind: "running" };
     await this.finishAside();
     if (lease !== null) return { kind: "handed_over", alarm: lease.alarm };
@@ -234,11 +234,11 @@ export class TurnDriver {
     }
     // A frozen process that thaws behind its lease must not enter a body any more (R14).
     if (!state.closed && this.ports.host.now() < step.until - LEASE_RESERVE_MS)
-      for (const start of draft.starts) this.enter(start);
+      for (const start of draft.starts) {
+        const body = this.entry.bodyOf(this.run.key, start, state, this.run.vault);
+        if (body !== undefined) this.bodies.enter(body);
+      }
     this.tellCancelled();
-    for (const { sequence, attempt } of draft.cancelledAttempts) {
-      this.setAside(this.cancelAttempt(sequence, attempt));
-    }
   }
 
   /** Running local bodies learn of a cancel request as soon as it is seen in the log (J-02). */
@@ -247,55 +247,6 @@ export class TurnDriver {
     if (state.cancelRequestedAt === undefined) return;
     const cancelled = state.startedLocals().filter((activity) => isCancelled(state, activity));
     this.bodies.cancel(cancelled.map((activity) => activity.sequence));
-  }
-
-  /** Refuses a claim that comes later (E1), and tells a running body at its next heartbeat (J-05). */
-  private async cancelAttempt(sequence: number, attempt: number): Promise<void> {
-    const key = { ...this.run.key, sequence, attempt };
-    await this.ports.attempts.conclude(key, { kind: "cancelled" }, this.ports.host.newId());
-  }
-
-  private enter(start: LocalStart): void {
-    const { state, key, vault } = this.run;
-    const activity = state.openActivities.get(start.sequence);
-    const command = this.run.instance?.commandAt(start.sequence);
-    if (activity === undefined || command?.kind !== "activity") return;
-    const limit = this.deadlineOf(activity);
-    // What the log promised is what the body gets.
-    const deadline = { ...limit, at: activity.close_deadline_at ?? limit.at };
-    const info = infoOf(key, {
-      sequence: start.sequence,
-      activityType: activity.activity_type,
-      attempt: start.attempt,
-      isLocal: true,
-      workflowType: state.started?.workflow_type ?? "",
-      options: activity.options,
-      scheduledAt: activity.scheduled_at,
-      startedAt: activity.started_at ?? activity.scheduled_at,
-      deadline: deadline.at,
-    });
-    this.bodies.enter({
-      sequence: start.sequence,
-      info,
-      deadline,
-      argumentsJson: command.arguments_json,
-      heartbeatJson:
-        activity.last_heartbeat === undefined ? undefined : vault.read(activity.last_heartbeat),
-      heartbeatMs: activity.options.heartbeat_ms,
-    });
-  }
-
-  private deadlineOf(activity: ActivityState): Deadline {
-    return deadlineOf(activity, this.ports.host.now(), this.invocation);
-  }
-
-  /** A body is entered only when the rest of the invocation covers it; half of a whole one always does. */
-  private canEnterBodies(): boolean {
-    const startable = this.run.state.startableLocals(this.ports.host.now());
-    const limits = startable.map(({ options }) => options.start_to_close_ms ?? 0);
-    const wanted = Math.max(BODY_MS_MIN, ...limits);
-    const rest = this.invocation.remainingMs() - INVOCATION_RESERVE_MS;
-    return rest >= Math.min(wanted, this.budgetMs / 2);
   }
 
   private leaseUntil(): number {
@@ -320,28 +271,19 @@ export class TurnDriver {
     };
   }
 
-  /** The alarm becomes visible soon after the lease's end, so that a crash is noticed in seconds. */
+  /**
+   * The alarm becomes visible soon after the lease's end, so that a crash is noticed in seconds; told
+   * again only when the lease has grown by half.
+   */
   private watchAlarm(items: readonly TaskItem[], lease: Lease): void {
+    if (lease.until - this.alarmAt < this.ports.leaseMs / 2) return;
     const alarm = items.find(
       (item) => item.message.message_id === lease.alarm && item.handle !== undefined,
     );
     if (alarm?.handle === undefined) return;
+    this.alarmAt = lease.until;
     const ms = lease.until + LEASE_MARGIN_MS - this.ports.host.now();
     this.setAside(this.ports.queue.defer({ message: alarm.message, handle: alarm.handle }, ms));
-  }
-
-  private async dispatch(
-    batch: Batch,
-    takenOver: { readonly from: number; readonly to: number } | undefined,
-  ): Promise<void> {
-    const { key, state } = this.run;
-    const dispatches = [
-      ...openDispatches(key, state, batch.sequence, batch.sequence),
-      // R6: the dead owner may have died before its own sends.
-      ...(takenOver === undefined ? [] : openDispatches(key, state, takenOver.from, takenOver.to)),
-    ];
-    if (dispatches.length > 0)
-      await persistently(this.ports.host, () => send(this.ports, dispatches));
   }
 
   private async wait(): Promise<StepOutcome> {

@@ -9,6 +9,8 @@ import { MissingRunError, RunTask, type TaskContext, type TaskItem } from "./run
 /** Milliseconds until a run whose task failed is tried again; grows with the failures in a row. */
 const FAILED_TASK_MS_FIRST = 2_000;
 const FAILED_TASK_MS_MAX = 60_000;
+/** Failures further apart than this are not in a row: the run was healed in between. */
+const FAILED_TASK_ROW_MS = 600_000;
 
 /**
  * Works all messages; each leaves with a verdict or undecided. Runs are worked one after the other,
@@ -18,7 +20,13 @@ export async function workMessages(
   context: TaskContext,
   items: readonly TaskItem[],
 ): Promise<void> {
-  for (const group of groupByRun(items)) await workRun(context, group);
+  const { invocation } = context;
+  for (const [index, group] of groupByRun(items).entries()) {
+    // A run that would get little of the time goes back untouched: a fresh invocation has all of it.
+    const isLate = index > 0 && invocation.remainingMs() < invocation.budgetMs / 2;
+    if (isLate) for (const item of group) item.verdict = { kind: "defer", ms: 0 };
+    else await workRun(context, group);
+  }
 }
 
 /** A direct start (R16): an ordinary task whose verdicts do nothing. */
@@ -107,7 +115,9 @@ async function recordTaskFailure(
   const { runs, host, telemetry } = context.ports;
   try {
     const row = await runs.get(key);
-    const count = (row?.task_failure?.count ?? 0) + 1;
+    const last = row?.task_failure;
+    const isInARow = last !== undefined && host.now() - last.at < FAILED_TASK_ROW_MS;
+    const count = isInARow ? last.count + 1 : 1;
     await runs.setTaskFailure(key, {
       code: error.code,
       message: error.message,

@@ -16,6 +16,8 @@ export interface Host {
 export interface Invocation {
   /** Fresh for every invocation; also its id in logs. */
   readonly id: string;
+  /** Milliseconds that the whole invocation had when it began. */
+  readonly budgetMs: number;
   /** Milliseconds until the platform kills the invocation. */
   remainingMs(): number;
 }

@@ -44,9 +44,11 @@ export function dynamoRuns(table: Table): Runs {
     create: (row) => start(table, row, ABSENT),
 
     async replace(row, closed) {
-      const { namespace, workflow_id, run_id } = closed;
+      // Nobody looks at a closed run any more, whatever the row that was found said.
+      const { check_at: _checkAt, check_every_ms: _checkEveryMs, ...earlier } = closed;
+      const { namespace, workflow_id, run_id } = earlier;
       // The old row first and unconditionally: it is closed, so everybody who writes it writes the same.
-      await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), closed));
+      await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), earlier));
       return start(table, row, { expression: IS_RUN, values: { if_run_id: run_id } });
     },
 
