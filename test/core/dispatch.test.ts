@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { openDispatches, wakeUp } from "../../sdk/core/dispatch.ts";
+import { cancelledAttempts, openDispatches, wakeUp } from "../../sdk/core/dispatch.ts";
 import {
   completed,
   fold,
@@ -91,6 +91,21 @@ describe("what a batch announces (protocol section 3)", () => {
     expect(dispatches(parts, 4, 4)).toEqual([["r-1/activity/1/2", 1_000]]);
     expect(dispatches(parts, 2, 4)).toHaveLength(3);
     expect(dispatches(parts, 5, 9)).toEqual([]);
+  });
+});
+
+describe("attempts that a batch cancelled: their workers are told (J-05)", () => {
+  test("queued ones with the attempt that was handed out, local ones never", () => {
+    const state = fold(
+      [started(), queued(1).scheduled(), queued(2).scheduled(), local(3).scheduled()],
+      [queued(1).cancelled(), local(3).cancelled()],
+      [queued(2).retryScheduled()],
+      [queued(2).cancelled(2)],
+    );
+    expect(cancelledAttempts(state, 1, 4)).toEqual([]);
+    expect(cancelledAttempts(state, 5, 7)).toEqual([{ batch: 5, sequence: 1, attempt: 1 }]);
+    expect(cancelledAttempts(state, 5, 8)).toHaveLength(2);
+    expect(cancelledAttempts(state, 8, 8)).toEqual([{ batch: 8, sequence: 2, attempt: 2 }]);
   });
 });
 

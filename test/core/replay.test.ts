@@ -81,6 +81,15 @@ describe("activities in sequence (P-01, P-02, P-05)", () => {
   });
 });
 
+test("a command is forgotten once an event has answered it: a waiting run stays small (P5)", async () => {
+  const history = [queued(1).scheduled(), queued(1).completed("receipt")];
+  const open = await replay(chargeThenShip, ...history.slice(0, 1));
+  expect(open.commandAt(1)).toEqual(askQueued(1, "charge", null));
+  const answered = await replay(chargeThenShip, ...history);
+  expect(answered.commandAt(1)).toBeUndefined();
+  expect(answered.commandAt(2)).toEqual(askQueued(2, "ship", "receipt"));
+});
+
 describe("activities in parallel", () => {
   const both: WorkflowCode = async (context) =>
     await Promise.all([charge(context, "charge"), price(context, "price")]);

@@ -330,6 +330,11 @@ describe("which turn consumed a batch (R2)", () => {
     expect(state.turnThatConsumed(sequence)).toEqual(turn);
   });
 
+  test("the turn that ended last is the last one", () => {
+    expect(state.lastTurn()).toEqual({ from: 5, to: 5 });
+    expect(fold({ events: [started()], ...TURN }).lastTurn()).toBeUndefined();
+  });
+
   test("an open turn has consumed nothing yet", () => {
     expect(fold({ events: [started()], ...TURN }).turnThatConsumed(1)).toBeUndefined();
   });

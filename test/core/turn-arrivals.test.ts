@@ -138,6 +138,8 @@ describe("a cancel request (J-01 to J-05)", () => {
       local(4, "backing off").scheduled(),
       local(4, "backing off").started(),
       local(4, "backing off").retryScheduled(),
+      local(4, "backing off").started(2),
+      local(4, "backing off").retryScheduled(2),
       timerScheduled(5, 5_000),
       cancelRequested(),
     );
@@ -149,10 +151,48 @@ describe("a cancel request (J-01 to J-05)", () => {
       "ActivityCancelled 4",
       "TimerCancelled 5",
     ]);
-    // The worker of a queued attempt is told; nobody runs the others.
-    expect(turn.cancelledAttempts).toEqual([{ sequence: 1, attempt: 1 }]);
+    // The attempt that was handed out, or was the last to run; one that never ran counts as the first.
+    const attempts = turn.events.map((event) => "attempt_number" in event && event.attempt_number);
+    expect(attempts).toEqual([1, 1, 2, false]);
     expect([...state.openActivities.keys()]).toEqual([2]);
     expect(state.openTimers.size).toBe(0);
+  });
+
+  test("ends what found no place before it and is recorded after it: it never starts", async () => {
+    const code: WorkflowCode = async (context) => {
+      await Promise.allSettled([price(context, "a"), price(context, "b")]);
+      await price(context, "cleaning up");
+    };
+    const { turn } = await setup(code, local(1, "a").scheduled(), local(1, "a").started());
+    await turn.recordCommands(1);
+    expect(turn.events).toEqual([]);
+    await turn.push(cancelRequested());
+    await turn.concludeLocals([{ sequence: 1, attempt: 1, ending: { kind: "cancelled" } }]);
+    await turn.recordCommands(1);
+    expect(drafted(turn)).toEqual([
+      "CancelRequested",
+      "ActivityCancelled 1",
+      "ActivityScheduled 2",
+      "ActivityCancelled 2",
+      "ActivityScheduled 3",
+    ]);
+    await turn.startLocals(START);
+    expect(turn.starts).toEqual([{ sequence: 3, attempt: 1 }]);
+  });
+
+  test("that overtakes the first task ends what the code asks for there, and not its cleaning up", async () => {
+    const { turn } = await setup(async (context) => {
+      await Promise.allSettled([charge(context), wait(context, 5)]);
+      await charge(context, "refund");
+    }, cancelRequested());
+    await turn.recordCommands(100);
+    expect(drafted(turn)).toEqual([
+      "ActivityScheduled 1",
+      "ActivityCancelled 1",
+      "TimerScheduled 2",
+      "TimerCancelled 2",
+      "ActivityScheduled 3",
+    ]);
   });
 
   test("leaves alone what the code does afterwards", async () => {
