@@ -59,8 +59,6 @@ export const LIST_PAGE_MAX = 100;
 export const CACHED_RUNS_MAX = 200;
 /** Attempts of an activity when its policy says nothing (design section 4). */
 export const DEFAULT_MAX_ATTEMPTS = 3;
-/** Milliseconds that an awaited attempt may take when start-to-close is not given: the function's budget caps it. */
-export const DEFAULT_START_TO_CLOSE_MS = 840_000;
 /** Blobs that one read of a log fetches at the same time. */
 export const BLOB_READS_MAX = 8;
 /** Milliseconds that the guard of a request id is kept: 90 days, far beyond any client's repetition. */

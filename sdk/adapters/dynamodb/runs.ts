@@ -44,11 +44,9 @@ export function dynamoRuns(table: Table): Runs {
     create: (row) => start(table, row, ABSENT),
 
     async replace(row, closed) {
-      // Nobody looks at a closed run any more, whatever the row that was found said.
-      const { check_at: _checkAt, check_every_ms: _checkEveryMs, ...earlier } = closed;
-      const { namespace, workflow_id, run_id } = earlier;
+      const { namespace, workflow_id, run_id } = closed;
       // The old row first and unconditionally: it is closed, so everybody who writes it writes the same.
-      await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), earlier));
+      await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), unchecked(closed)));
       return start(table, row, { expression: IS_RUN, values: { if_run_id: run_id } });
     },
 
@@ -169,4 +167,9 @@ function check(run: RunKey, checkAt: number, checkEveryMs: number) {
     check_at: checkAt,
     check_every_ms: checkEveryMs,
   };
+}
+
+/** Nobody looks at a closed run any more, whatever the row that was found said. */
+function unchecked({ check_at: _checkAt, check_every_ms: _checkEveryMs, ...row }: RunRow): RunRow {
+  return row;
 }

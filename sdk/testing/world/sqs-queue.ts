@@ -160,6 +160,11 @@ export class FakeQueue {
     this.#hide(message, ms);
   }
 
+  /** Removes every message, those in flight and delayed ones included. */
+  purge(): void {
+    for (const message of this.#messages.values()) this.#remove(message);
+  }
+
   depth(): QueueDepth {
     const now = this.#scheduler.now();
     let [visible, delayed, inFlight] = [0, 0, 0];
