@@ -205,7 +205,7 @@ describe("starts", () => {
         expect(answer.status, text).toBeLessThan(500);
         expect(parsed).toHaveProperty(answer.ok ? "workflow_id" : "code");
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
     // It was no test when nothing was accepted or nothing refused.
     expect([...seen].some((status) => status < 300)).toBe(true);
