@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { inChunks, workTogether } from "../test/simulation/crew.ts";
 import { CANONICAL, type Job } from "../test/simulation/jobs.ts";
-import { EQUIVALENTS, type Mutant, MUTANTS } from "../test/simulation/mutants.ts";
+import { EQUIVALENTS, MUTANTS, type Mutant } from "../test/simulation/mutants.ts";
 import type { Tally } from "../test/simulation/tally.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -32,11 +32,14 @@ for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only))) {
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
   if (failure === undefined) survivors.push(mutant.name);
   const killer = failure === undefined ? "SURVIVED" : `${failure.violations[0]?.invariant}`;
-  const where = failure === undefined ? `${tally.runs} runs` : `run ${tally.runs}: ${failure.again}`;
+  const where =
+    failure === undefined ? `${tally.runs} runs` : `run ${tally.runs}: ${failure.again}`;
   console.log(`${killer.padEnd(9)} ${mutant.name.padEnd(72)} ${where} (${seconds} s)`);
 }
 for (const { name, reason } of EQUIVALENTS) console.log(`equivalent ${name}: ${reason}`);
-console.log(survivors.length === 0 ? "every mutant was killed" : `survivors: ${survivors.join("; ")}`);
+console.log(
+  survivors.length === 0 ? "every mutant was killed" : `survivors: ${survivors.join("; ")}`,
+);
 process.exitCode = survivors.length === 0 ? 0 : 1;
 
 async function against(mutant: Mutant): Promise<Tally> {
@@ -58,7 +61,8 @@ async function patch(folder: string, { name, file, edits }: Mutant): Promise<voi
   const path = join(folder, file);
   let text = await readFile(path, "utf8");
   for (const [find, replace] of edits) {
-    if (text.split(find).length !== 2) throw new Error(`mutant "${name}": not exactly one ${JSON.stringify(find)} in ${file}`);
+    if (text.split(find).length !== 2)
+      throw new Error(`mutant "${name}": not exactly one ${JSON.stringify(find)} in ${file}`);
     text = text.replace(find, () => replace);
   }
   await writeFile(path, text);
@@ -66,11 +70,16 @@ async function patch(folder: string, { name, file, edits }: Mutant): Promise<voi
 
 function jobs(): readonly Job[] {
   const single = CANONICAL.flatMap((program) =>
-    Array.from({ length: SINGLE_PARTS }, (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS })),
+    Array.from(
+      { length: SINGLE_PARTS },
+      (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS }),
+    ),
   );
-  const seeds = inChunks(1, Number(values.seeds), SEEDS_PER_JOB).flatMap((chunk): readonly Job[] => [
-    { kind: "seeds", profile: "storm", ...chunk },
-    { kind: "seeds", profile: "random", ...chunk },
-  ]);
+  const seeds = inChunks(1, Number(values.seeds), SEEDS_PER_JOB).flatMap(
+    (chunk): readonly Job[] => [
+      { kind: "seeds", profile: "storm", ...chunk },
+      { kind: "seeds", profile: "random", ...chunk },
+    ],
+  );
   return [...seeds.slice(0, 4), ...single, ...seeds.slice(4)];
 }

@@ -49,7 +49,8 @@ process.exitCode = tally.failures.length > 0 || untried.length > 0 ? 1 : 0;
 
 async function campaign(): Promise<Tally> {
   const again = oneAgain();
-  if (again !== undefined) return await work(again, values.trace ? (line) => console.log(line) : undefined);
+  if (again !== undefined)
+    return await work(again, values.trace ? (line) => console.log(line) : undefined);
   let shownAt = performance.now();
   return await workTogether(jobs(), {
     onProgress: (sofar) => {
@@ -84,7 +85,10 @@ function jobs(): readonly Job[] {
   );
   const single = values.single
     ? CANONICAL.flatMap((program) =>
-        Array.from({ length: SINGLE_PARTS }, (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS })),
+        Array.from(
+          { length: SINGLE_PARTS },
+          (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS }),
+        ),
       )
     : [];
   return [...single, ...twice, ...pairs, ...seeds];
@@ -92,7 +96,8 @@ function jobs(): readonly Job[] {
 
 /** `mixed`: two thirds random, one third storm. */
 function profiles(): readonly { readonly profile: Profile; readonly share: number }[] {
-  if (values.profile === "random" || values.profile === "storm") return [{ profile: values.profile, share: 1 }];
+  if (values.profile === "random" || values.profile === "storm")
+    return [{ profile: values.profile, share: 1 }];
   return [
     { profile: "random", share: 2 / 3 },
     { profile: "storm", share: 1 / 3 },
@@ -100,9 +105,12 @@ function profiles(): readonly { readonly profile: Profile; readonly share: numbe
 }
 
 function plannedFaults(text: string): readonly PlannedFault[] {
-  return text.split(",").filter(Boolean).map((part) => {
-    const [operation = "0", when, ending] = part.split(":");
-    const at = when === "after" || when === "applied" ? when : "before";
-    return { operation: Number(operation), when: at, zombie: ending === "zombie" };
-  });
+  return text
+    .split(",")
+    .filter(Boolean)
+    .map((part) => {
+      const [operation = "0", when, ending] = part.split(":");
+      const at = when === "after" || when === "applied" ? when : "before";
+      return { operation: Number(operation), when: at, zombie: ending === "zombie" };
+    });
 }

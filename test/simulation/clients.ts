@@ -64,8 +64,10 @@ export class Clients {
       const delayMs = rng.chance(0.2) ? rng.int(0, 300) : rng.int(300, withinMs);
       at(beginMs + delayMs, () => this.#act(start.workflowId, `q${rng.int(0, 2)}-${index % 3}`));
     }
-    if (rng.chance(0.15)) at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "cancel", "c1"));
-    if (rng.chance(0.05)) at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "terminate", "x1"));
+    if (rng.chance(0.15))
+      at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "cancel", "c1"));
+    if (rng.chance(0.05))
+      at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "terminate", "x1"));
     if (rng.chance(0.2)) at(beginMs + rng.int(200, withinMs), () => this.#read(start.workflowId));
   }
 
@@ -74,7 +76,10 @@ export class Clients {
     const { world } = this.#options;
     world.scheduler.at(0, () => void this.start(start));
     for (const [index, name] of (["red", "red"] as const).entries())
-      world.scheduler.at(60 + 400 * index, () => void this.signal(start.workflowId, name, `s${index}`));
+      world.scheduler.at(
+        60 + 400 * index,
+        () => void this.signal(start.workflowId, name, `s${index}`),
+      );
   }
 
   async start({ workflowId, program, wait }: Start): Promise<void> {
@@ -130,16 +135,31 @@ export class Clients {
   }
 
   /** Repeats what got no answer, as an impatient caller does, or gives up. */
-  async #request(verb: string, method: "GET" | "POST", path: string, body?: object): Promise<Answer | undefined> {
+  async #request(
+    verb: string,
+    method: "GET" | "POST",
+    path: string,
+    body?: object,
+  ): Promise<Answer | undefined> {
     const { world, rng, trace, violations, until } = this.#options;
     const patient = rng.chance(0.6);
     for (let repeat = 0; ; repeat++) {
       const answer = await this.#once(method, path, body);
-      trace.add(`CLIENT ${verb} ${path} ${answer.status} ${String(answer.body["code"] ?? answer.body["status"] ?? "")}`);
-      this.answers.set(`${verb} ${answer.status}`, (this.answers.get(`${verb} ${answer.status}`) ?? 0) + 1);
-      violations.expect(answer.status !== 500, "API", () => `${verb} was answered with 500: ${JSON.stringify(answer.body)}`);
+      trace.add(
+        `CLIENT ${verb} ${path} ${answer.status} ${String(answer.body["code"] ?? answer.body["status"] ?? "")}`,
+      );
+      this.answers.set(
+        `${verb} ${answer.status}`,
+        (this.answers.get(`${verb} ${answer.status}`) ?? 0) + 1,
+      );
+      violations.expect(
+        answer.status !== 500,
+        "API",
+        () => `${verb} was answered with 500: ${JSON.stringify(answer.body)}`,
+      );
       const repeats = answer.status >= 500 || (answer.status === 404 && verb === "signal");
-      if (!repeats || !patient || repeat >= REPEATS_MAX || world.scheduler.now() > until) return answer;
+      if (!repeats || !patient || repeat >= REPEATS_MAX || world.scheduler.now() > until)
+        return answer;
       await world.scheduler.sleep(rng.int(200, 3_000));
     }
   }
@@ -153,7 +173,10 @@ export class Clients {
     };
     const response = await this.#fetch(`http://localhost${path}`, init);
     const parsed: unknown = JSON.parse((await response.text()) || "{}");
-    return { status: response.status, body: typeof parsed === "object" && parsed !== null ? { ...parsed } : {} };
+    return {
+      status: response.status,
+      body: typeof parsed === "object" && parsed !== null ? { ...parsed } : {},
+    };
   }
 }
 

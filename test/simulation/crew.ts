@@ -20,7 +20,10 @@ export interface CrewOptions {
 }
 
 /** Works all jobs, in any order, and adds up what they came to. @throws when a worker dies */
-export async function workTogether(jobs: readonly Job[], options: CrewOptions = {}): Promise<Tally> {
+export async function workTogether(
+  jobs: readonly Job[],
+  options: CrewOptions = {},
+): Promise<Tally> {
   const tally = emptyTally();
   const open = [...jobs];
   const done = (part: Tally): Job | undefined => {
@@ -29,12 +32,18 @@ export async function workTogether(jobs: readonly Job[], options: CrewOptions = 
     return options.enough?.(tally) === true ? undefined : open.shift();
   };
   const size = Math.min(options.size ?? CREW_SIZE, jobs.length);
-  const members = Array.from({ length: size }, () => member(options.worker ?? WORKER, open.shift(), done));
+  const members = Array.from({ length: size }, () =>
+    member(options.worker ?? WORKER, open.shift(), done),
+  );
   await Promise.all(members);
   return tally;
 }
 
-function member(worker: string, first: Job | undefined, done: (part: Tally) => Job | undefined): Promise<void> {
+function member(
+  worker: string,
+  first: Job | undefined,
+  done: (part: Tally) => Job | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(worker, [], { execArgv: ["--disable-warning=ExperimentalWarning"] });
     let job = first;
@@ -58,7 +67,11 @@ function end(child: ChildProcess): void {
 }
 
 /** Ranges of at most `size` numbers. */
-export function inChunks(from: number, count: number, size: number): readonly { readonly from: number; readonly count: number }[] {
+export function inChunks(
+  from: number,
+  count: number,
+  size: number,
+): readonly { readonly from: number; readonly count: number }[] {
   return Array.from({ length: Math.ceil(count / size) }, (_, index) => ({
     from: from + index * size,
     count: Math.min(size, count - index * size),

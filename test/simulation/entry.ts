@@ -27,8 +27,15 @@ const SIGNAL = {
 };
 const progress = defineQuery<readonly string[]>("progress");
 
-export const work = activity({ name: "work" }, async (name: string): Promise<unknown> =>
-  currentStage().perform(name, { info: activityInfo(), signal: abortSignal(), heartbeat, process: currentProcess() }),
+export const work = activity(
+  { name: "work" },
+  async (name: string): Promise<unknown> =>
+    currentStage().perform(name, {
+      info: activityInfo(),
+      signal: abortSignal(),
+      heartbeat,
+      process: currentProcess(),
+    }),
 );
 
 export const program = workflow(async (root: Node): Promise<string> => {
@@ -72,7 +79,9 @@ class Interpreter {
       case "heard":
         return node.withinMs === null
           ? String(await condition(() => this.#heard >= node.count))
-          : String(await condition(() => this.#heard >= node.count, { milliseconds: node.withinMs }));
+          : String(
+              await condition(() => this.#heard >= node.count, { milliseconds: node.withinMs }),
+            );
       case "sequence":
         return await this.#sequence(node.of);
       case "all":
@@ -138,7 +147,9 @@ function localOptions(options: CallOptions): LocalActivityOptions {
 function queuedOptions(options: CallOptions): ActivityCallOptions {
   return {
     ...timeouts(options),
-    ...(options.scheduleToStartS === undefined ? {} : { scheduleToStartTimeout: options.scheduleToStartS  }),
+    ...(options.scheduleToStartS === undefined
+      ? {}
+      : { scheduleToStartTimeout: options.scheduleToStartS }),
     retryPolicy: {
       ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }),
       ...(options.backoffMs === undefined ? {} : { backoff: { milliseconds: options.backoffMs } }),
@@ -149,8 +160,10 @@ function queuedOptions(options: CallOptions): ActivityCallOptions {
 
 function timeouts(options: Call["options"]) {
   return {
-    ...(options.startToCloseS === undefined ? {} : { startToCloseTimeout: options.startToCloseS  }),
-    ...(options.scheduleToCloseS === undefined ? {} : { scheduleToCloseTimeout: options.scheduleToCloseS  }),
-    ...(options.heartbeatS === undefined ? {} : { heartbeatTimeout: options.heartbeatS  }),
+    ...(options.startToCloseS === undefined ? {} : { startToCloseTimeout: options.startToCloseS }),
+    ...(options.scheduleToCloseS === undefined
+      ? {}
+      : { scheduleToCloseTimeout: options.scheduleToCloseS }),
+    ...(options.heartbeatS === undefined ? {} : { heartbeatTimeout: options.heartbeatS }),
   };
 }

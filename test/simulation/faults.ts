@@ -79,7 +79,9 @@ export class FaultPlan {
     readonly blindSweeper: boolean;
   };
   active = true;
-  readonly #outage: { readonly service: Service; readonly from: number; readonly to: number } | undefined;
+  readonly #outage:
+    | { readonly service: Service; readonly from: number; readonly to: number }
+    | undefined;
   readonly #rng: Rng;
 
   constructor(seed: string, profile: Profile | "none") {
@@ -106,7 +108,8 @@ export class FaultPlan {
   /** @param atMs virtual milliseconds since the seed's start */
   isOut(service: Service, atMs: number): boolean {
     const outage = this.#outage;
-    if (!this.active || outage?.service !== service || atMs < outage.from || atMs > outage.to) return false;
+    if (!this.active || outage?.service !== service || atMs < outage.from || atMs > outage.to)
+      return false;
     this.note("outage");
     return true;
   }
@@ -138,7 +141,10 @@ function ratesOf(choose: Rng, profile: Profile | "none"): Readonly<Record<Fault,
     const usual = FAULTS[fault];
     if (profile === "none") rates[fault] = 0;
     else if (profile === "storm")
-      rates[fault] = Math.min(Math.max(usual, STORM_MAX), usual * (STORM_FACTORS[fault] ?? STORM_FACTOR));
+      rates[fault] = Math.min(
+        Math.max(usual, STORM_MAX),
+        usual * (STORM_FACTORS[fault] ?? STORM_FACTOR),
+      );
     else rates[fault] = isOn ? usual : 0;
   }
   return rates;

@@ -35,7 +35,10 @@ export async function checkAtEnd(options: FinalOptions): Promise<void> {
 /** Whether a run is closed, or waits for the outside alone. */
 export function isAtRest(log: RunLog): boolean {
   const { state } = log;
-  return state.closed || (state.lease === null && state.openActivities.size === 0 && state.openTimers.size === 0);
+  return (
+    state.closed ||
+    (state.lease === null && state.openActivities.size === 0 && state.openTimers.size === 0)
+  );
 }
 
 function checkStarts({ world, book, clients, violations }: FinalOptions): void {
@@ -45,7 +48,11 @@ function checkStarts({ world, book, clients, violations }: FinalOptions): void {
     .filter((item) => item[SORT_KEY] === "current")
     .map((item) => String(item[PARTITION_KEY]).split("#")[1] ?? "");
   for (const workflowId of new Set([...rows, ...clients.started]))
-    violations.expect(logged.has(workflowId), "I7", () => `${workflowId} was started and never ran`);
+    violations.expect(
+      logged.has(workflowId),
+      "I7",
+      () => `${workflowId} was started and never ran`,
+    );
 }
 
 /** I6: what was accepted is in the log, once (I16 sees to the twice). */
@@ -53,14 +60,22 @@ function checkAccepted({ book, clients, violations }: FinalOptions): void {
   for (const { workflowId, runId, requestId } of clients.accepted) {
     const log = book.runs.get(`${NAMESPACE}#${workflowId}#${runId}`);
     const known = log?.state.positionOf(requestKey(requestId)) !== undefined;
-    violations.expect(known, "I6", () => `request ${requestId} of ${workflowId} was accepted and is not in the log`);
+    violations.expect(
+      known,
+      "I6",
+      () => `request ${requestId} of ${workflowId} was accepted and is not in the log`,
+    );
   }
 }
 
 function checkQueues({ world, violations }: FinalOptions): void {
   for (const queue of world.sqs.queues()) {
     const bodies = queue.bodies();
-    violations.expect(bodies.length === 0, "I9", () => `${bodies.length} messages stay in ${queue.options.name}: ${bodies[0]?.slice(0, 200)}`);
+    violations.expect(
+      bodies.length === 0,
+      "I9",
+      () => `${bodies.length} messages stay in ${queue.options.name}: ${bodies[0]?.slice(0, 200)}`,
+    );
   }
 }
 
@@ -68,10 +83,18 @@ function checkQueues({ world, violations }: FinalOptions): void {
 function checkAttempts({ book, violations }: FinalOptions): void {
   for (const { pk, sequence, attempt, outcome } of book.outcomes()) {
     const log = book.runs.get(pk);
-    const kind = typeof outcome === "object" && outcome !== null && "kind" in outcome ? String(outcome.kind) : "";
+    const kind =
+      typeof outcome === "object" && outcome !== null && "kind" in outcome
+        ? String(outcome.kind)
+        : "";
     const recorded = log?.events.find((event) => concludes(event, sequence, attempt));
     const agrees = recorded === undefined || AGREEING[kind]?.includes(recorded.type) === true;
-    violations.expect(agrees, "X2", () => `${log?.options.name}: the row of ${sequence} #${attempt} says ${kind}, the log ${recorded?.type}`);
+    violations.expect(
+      agrees,
+      "X2",
+      () =>
+        `${log?.options.name}: the row of ${sequence} #${attempt} says ${kind}, the log ${recorded?.type}`,
+    );
   }
 }
 
@@ -99,25 +122,40 @@ function checkRow({ world, violations }: FinalOptions, log: RunLog): void {
     .items(TABLES.workflow_runs.name)
     .find((item) => item["run_id"] === log.key.run_id);
   const expected = statusOf(log);
-  violations.expect(row?.["status"] === expected, "I9", () => `${log.options.name}: the row says ${String(row?.["status"])}, the log ${expected}`);
+  violations.expect(
+    row?.["status"] === expected,
+    "I9",
+    () => `${log.options.name}: the row says ${String(row?.["status"])}, the log ${expected}`,
+  );
 }
 
 function statusOf(log: RunLog): string {
   const last = log.events.at(-1);
-  return last !== undefined && isTerminal(last) ? last.type.replace("Workflow", "").toLowerCase() : "running";
+  return last !== undefined && isTerminal(last)
+    ? last.type.replace("Workflow", "").toLowerCase()
+    : "running";
 }
 
 /** I5 and I7: a cold replay asks for what is recorded, at the end of every turn, and ends as recorded. */
-async function checkReplay({ userCode, book, violations }: FinalOptions, log: RunLog): Promise<void> {
+async function checkReplay(
+  { userCode, book, violations }: FinalOptions,
+  log: RunLog,
+): Promise<void> {
   const { name } = log.options;
   const started = log.events[0];
-  if (started?.type !== "WorkflowStarted") return violations.report("I1", `${name}: no WorkflowStarted`);
+  if (started?.type !== "WorkflowStarted")
+    return violations.report("I1", `${name}: no WorkflowStarted`);
   const instance = createInstance(userCode, book, started);
   try {
     for (const batch of log.batches) {
       for (const event of batch.events) await instance.feed(event);
       if (batch.kind !== "task" || batch.lease !== null || batch.closed) continue;
-      violations.expect(!instance.wantsSomething(), "I5", () => `${name}: after the turn that ends at ${batch.sequence} the code wants ${JSON.stringify(instance.unrecorded().map(({ sequence }) => sequence))}`);
+      violations.expect(
+        !instance.wantsSomething(),
+        "I5",
+        () =>
+          `${name}: after the turn that ends at ${batch.sequence} the code wants ${JSON.stringify(instance.unrecorded().map(({ sequence }) => sequence))}`,
+      );
     }
   } catch (error) {
     return violations.report("I5", `${name}: ${String(error)}`);
@@ -125,7 +163,11 @@ async function checkReplay({ userCode, book, violations }: FinalOptions, log: Ru
   const last = log.events.at(-1);
   if (last !== undefined && isTerminal(last)) return checkEnd(violations, log, instance);
   violations.expect(isAtRest(log), "I7", () => `${name} is stuck: ${describeRest(log)}`);
-  violations.expect(!instance.wantsSomething(), "I7", () => `${name} is stuck: its code wants something that nobody records`);
+  violations.expect(
+    !instance.wantsSomething(),
+    "I7",
+    () => `${name} is stuck: its code wants something that nobody records`,
+  );
 }
 
 function checkEnd(violations: Violations, log: RunLog, instance: WorkflowInstance): void {
@@ -133,19 +175,34 @@ function checkEnd(violations: Violations, log: RunLog, instance: WorkflowInstanc
   const { outcome } = instance;
   if (last?.type === "WorkflowCompleted") {
     const value = outcome?.kind === "returned" ? JSON.stringify(outcome.value) : undefined;
-    violations.expect(value === log.options.textOf(last.output), "I5", () => `${log.options.name}: the replay ends with ${value ?? "nothing"}`);
+    violations.expect(
+      value === log.options.textOf(last.output),
+      "I5",
+      () => `${log.options.name}: the replay ends with ${value ?? "nothing"}`,
+    );
   }
   if (last?.type === "WorkflowFailed" || last?.type === "WorkflowCancelled")
-    violations.expect(outcome?.kind === "threw", "I5", () => `${log.options.name}: the replay does not fail`);
+    violations.expect(
+      outcome?.kind === "threw",
+      "I5",
+      () => `${log.options.name}: the replay does not fail`,
+    );
 }
 
 function describeRest({ state }: RunLog): string {
-  const activities = [...state.openActivities.values()].map((one) => `${one.local_activity ? "local" : "queued"} ${one.sequence} #${one.attempt} ${one.phase}`);
+  const activities = [...state.openActivities.values()].map(
+    (one) =>
+      `${one.local_activity ? "local" : "queued"} ${one.sequence} #${one.attempt} ${one.phase}`,
+  );
   const timers = [...state.openTimers.keys()].map((sequence) => `timer ${sequence}`);
   return [state.lease === null ? "no lease" : "a lease", ...activities, ...timers].join(", ");
 }
 
-function createInstance(userCode: UserCode, book: LogBook, started: WorkflowStarted): WorkflowInstance {
+function createInstance(
+  userCode: UserCode,
+  book: LogBook,
+  started: WorkflowStarted,
+): WorkflowInstance {
   const definition = userCode.workflow(started.workflow_type);
   if (definition === undefined) throw new Error(`no workflow ${started.workflow_type}`);
   return new WorkflowInstance(started, NAMESPACE, {

@@ -73,7 +73,11 @@ export class FaultGate {
     return apply();
   }
 
-  async #service<T>(operation: Operation, process: Process, apply: () => T | Promise<T>): Promise<T> {
+  async #service<T>(
+    operation: Operation,
+    process: Process,
+    apply: () => T | Promise<T>,
+  ): Promise<T> {
     const { plan, trace, violations, operationsMax } = this.#options;
     const number = ++this.operations;
     if (number > operationsMax)
@@ -87,7 +91,8 @@ export class FaultGate {
     await this.#wait(plan.int(1, 6) + (slowRequest ? slow : 0));
     const outcome = await this.#perform(operation, apply);
     trace.add(`${process.id} #${number} ${operation.call} ${outcome.note}`);
-    const unanswered = this.#isPlanned(number, "applied") || (outcome.applied && plan.strikes("appliedUnanswered"));
+    const unanswered =
+      this.#isPlanned(number, "applied") || (outcome.applied && plan.strikes("appliedUnanswered"));
     await this.#wait(plan.int(1, 6) + (slowRequest ? 0 : slow));
     if (this.#isPlanned(number, "after") || (outcome.applied && plan.strikes("crashAfter")))
       this.#crash(process, `after ${operation.call}`);
@@ -102,7 +107,8 @@ export class FaultGate {
 
   async #perform<T>(operation: Operation, apply: () => T | Promise<T>): Promise<Outcome<T>> {
     const { plan } = this.#options;
-    if (plan.isOut(operation.service, this.#options.elapsedMs())) return refused(throttled(operation));
+    if (plan.isOut(operation.service, this.#options.elapsedMs()))
+      return refused(throttled(operation));
     if (plan.strikes("throttled")) return refused(throttled(operation));
     if (plan.strikes("notApplied")) return refused(timeoutError(operation.call));
     const outcome = await this.#apply(operation, () => this.#disturbed(operation, apply));
@@ -143,7 +149,11 @@ export class FaultGate {
       // The same command with a smaller page has an answer of the same kind.
       return world().dynamo.perform({ action: "Query", input: { ...input, Limit: limit } }) as T;
     }
-    if (action === "Query" && plan.settings.blindSweeper && input["IndexName"] === RUNS_BY_CHECK.name)
+    if (
+      action === "Query" &&
+      plan.settings.blindSweeper &&
+      input["IndexName"] === RUNS_BY_CHECK.name
+    )
       return pendingOnly(world(), input) as T;
     if (action === "BatchWriteItem" && plan.strikes("unprocessed"))
       return partOfBatch(world(), input) as T;
@@ -155,7 +165,8 @@ export class FaultGate {
   #crash(process: Process, where: string): void {
     const { plan, trace, world, planned } = this.#options;
     if (process.state === "gone") return;
-    const zombie = planned.length > 0 ? planned.some((fault) => fault.zombie) : plan.strikes("zombie");
+    const zombie =
+      planned.length > 0 ? planned.some((fault) => fault.zombie) : plan.strikes("zombie");
     trace.add(`CRASH ${process.id} ${where}${zombie ? " (zombie)" : ""}`);
     world().lambda.kill(process);
     if (!zombie) return;
@@ -177,7 +188,12 @@ export class FaultGate {
 
 type Outcome<T> =
   | { readonly kind: "returned"; readonly value: T; readonly applied: true; readonly note: string }
-  | { readonly kind: "threw"; readonly error: unknown; readonly applied: boolean; readonly note: string };
+  | {
+      readonly kind: "threw";
+      readonly error: unknown;
+      readonly applied: boolean;
+      readonly note: string;
+    };
 
 function refused<T>(error: Error): Outcome<T> {
   return { kind: "threw", error, applied: false, note: error.name };
@@ -218,7 +234,10 @@ function partOfSends(world: World, queue: string, input: Input): object {
   const sent = entries.filter((_entry, index) => index % 2 === 1);
   const failed = entries.filter((_entry, index) => index % 2 === 0);
   const action = "SendMessageBatch";
-  const answer = sent.length === 0 ? {} : world.sqs.perform({ action, queue, input: { ...input, Entries: sent } });
+  const answer =
+    sent.length === 0
+      ? {}
+      : world.sqs.perform({ action, queue, input: { ...input, Entries: sent } });
   return {
     ...answer,
     Failed: failed.map((entry) => ({

@@ -80,14 +80,18 @@ class Grammar {
     const rng = this.#rng;
     const choice = this.#calls >= CALLS_MAX ? rng.int(12, 19) : rng.int(0, 19);
     if (choice <= 11) return this.#call();
-    if (choice <= 14) return { kind: "timer", ms: rng.pick([0, 100, 700, 3_000, rng.int(0, 30_000)]) };
+    if (choice <= 14)
+      return { kind: "timer", ms: rng.pick([0, 100, 700, 3_000, rng.int(0, 30_000)]) };
     if (choice <= 16) return { kind: "effect", name: `e${rng.int(0, 99)}` };
     if (choice === 17) {
       // A race with a timer, or nobody who sends it would leave the run waiting for ever.
       const waits: Node = { kind: "signal", name: rng.pick(SIGNALS) };
-      return rng.chance(0.4) ? waits : { kind: "race", of: [waits, { kind: "timer", ms: rng.int(500, 30_000) }] };
+      return rng.chance(0.4)
+        ? waits
+        : { kind: "race", of: [waits, { kind: "timer", ms: rng.int(500, 30_000) }] };
     }
-    if (choice === 18) return { kind: "heard", count: rng.int(0, 2), withinMs: rng.int(100, 20_000) };
+    if (choice === 18)
+      return { kind: "heard", count: rng.int(0, 2), withinMs: rng.int(100, 20_000) };
     return rng.chance(0.15) ? { kind: "fail" } : { kind: "timer", ms: rng.int(0, 2_000) };
   }
 

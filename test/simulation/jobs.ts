@@ -7,17 +7,43 @@ import { type SimulationOptions, type SimulationResult, simulate } from "./simul
 import { addResult, emptyTally, type Tally } from "./tally.ts";
 
 export type Job =
-  | { readonly kind: "seeds"; readonly profile: Profile; readonly from: number; readonly count: number }
+  | {
+      readonly kind: "seeds";
+      readonly profile: Profile;
+      readonly from: number;
+      readonly count: number;
+    }
   /** The same seeds twice: equal hashes. */
-  | { readonly kind: "twice"; readonly profile: Profile; readonly from: number; readonly count: number }
+  | {
+      readonly kind: "twice";
+      readonly profile: Profile;
+      readonly from: number;
+      readonly count: number;
+    }
   /** Every operation of a program whose number leaves `rest` when divided by `of`, in every way. */
-  | { readonly kind: "single"; readonly program: string; readonly rest: number; readonly of: number }
+  | {
+      readonly kind: "single";
+      readonly program: string;
+      readonly rest: number;
+      readonly of: number;
+    }
   /** Two faults at most `PAIR_WINDOW` operations apart, drawn by number. */
   | { readonly kind: "pairs"; readonly from: number; readonly count: number }
-  | { readonly kind: "planned"; readonly program: string; readonly planned: readonly PlannedFault[] };
+  | {
+      readonly kind: "planned";
+      readonly program: string;
+      readonly planned: readonly PlannedFault[];
+    };
 
 /** The programs whose every operation fails once. */
-export const CANONICAL: readonly string[] = ["mixed", "locReg", "sig", "tryc", "cancel", "deadlines"];
+export const CANONICAL: readonly string[] = [
+  "mixed",
+  "locReg",
+  "sig",
+  "tryc",
+  "cancel",
+  "deadlines",
+];
 const PAIR_WINDOW = 60;
 const SEED = 7;
 const WHENS = ["before", "after", "applied"] as const;
@@ -66,7 +92,10 @@ async function* runs(job: Job, print?: (line: string) => void): AsyncGenerator<R
 }
 
 async function oneSeed(options: SimulationOptions): Promise<Run> {
-  return { result: await simulate(options), again: `--seed ${options.seed} --profile ${options.profile}` };
+  return {
+    result: await simulate(options),
+    again: `--seed ${options.seed} --profile ${options.profile}`,
+  };
 }
 
 async function sameTwice(options: SimulationOptions): Promise<Run> {
@@ -105,7 +134,11 @@ async function operationsOf(program: string): Promise<number> {
 }
 const operationCounts = new Map<string, number>();
 
-async function everyFault(program: string, rest: number, of: number): Promise<readonly PlannedFault[]> {
+async function everyFault(
+  program: string,
+  rest: number,
+  of: number,
+): Promise<readonly PlannedFault[]> {
   const faults: PlannedFault[] = [];
   const operations = await operationsOf(program);
   for (let operation = 1; operation <= operations; operation++)
@@ -118,12 +151,17 @@ async function everyFault(program: string, rest: number, of: number): Promise<re
 
 async function drawPair(program: string, rng: Rng): Promise<readonly PlannedFault[]> {
   const first = rng.int(1, await operationsOf(program));
-  const draw = (operation: number): PlannedFault => ({ operation, when: rng.pick(WHENS), zombie: rng.chance(0.5) });
+  const draw = (operation: number): PlannedFault => ({
+    operation,
+    when: rng.pick(WHENS),
+    zombie: rng.chance(0.5),
+  });
   return [draw(first), draw(first + rng.int(1, PAIR_WINDOW))];
 }
 
 function rootOf(program: string): Node {
   const root = FIXED[program];
-  if (root === undefined) throw new Error(`no program ${program}; there are ${Object.keys(FIXED).join(", ")}`);
+  if (root === undefined)
+    throw new Error(`no program ${program}; there are ${Object.keys(FIXED).join(", ")}`);
   return root;
 }

@@ -44,7 +44,11 @@ export class LogBook {
 
   /** A local body is entered while the log shows its attempt as started, and never later (R14). */
   #mayEnter(info: ActivityInfo): string | undefined {
-    const log = this.logOf({ namespace: info.namespace, workflow_id: info.workflowId, run_id: info.runId });
+    const log = this.logOf({
+      namespace: info.namespace,
+      workflow_id: info.workflowId,
+      run_id: info.runId,
+    });
     const sequence = Number(info.activityId.split("/").at(-1));
     const activity = log?.state.openActivities.get(sequence);
     const isOpen = activity?.phase === "started" && activity.attempt === info.attempt;
@@ -56,8 +60,13 @@ export class LogBook {
     const pk = String(item[PARTITION_KEY]);
     const batch = this.#batchOf(item);
     const log = this.runs.get(pk) ?? this.#open(pk);
-    const lease = batch.lease === null ? "-" : `L${batch.lease.alarm.slice(-12)}~${batch.lease.until - EPOCH_MS}`;
-    trace.add(`  LOG ${log.options.name} @${batch.sequence} ${batch.kind} ${batch.events.map(show).join(" ")} ${lease}${batch.closed ? " CLOSED" : ""}`);
+    const lease =
+      batch.lease === null
+        ? "-"
+        : `L${batch.lease.alarm.slice(-12)}~${batch.lease.until - EPOCH_MS}`;
+    trace.add(
+      `  LOG ${log.options.name} @${batch.sequence} ${batch.kind} ${batch.events.map(show).join(" ")} ${lease}${batch.closed ? " CLOSED" : ""}`,
+    );
     if (log.batches.some(({ sequence }) => sequence === batch.sequence))
       violations.report("I1", `${log.options.name}: batch ${batch.sequence} is overwritten`);
     else log.add(batch, Number(item["n_events"]), writer());
@@ -87,8 +96,21 @@ export class LogBook {
     const { events, sk, schema, kind, lease, turn_from, closed, nonce, basis, generation } = item;
     const parsed: unknown = typeof events === "string" ? JSON.parse(events) : [];
     // Written by the adapter a moment ago; the adapter itself reads it back with all its checks.
-    const header = { schema, kind, turn_from, closed, nonce, basis, generation } as unknown as Batch;
-    return { ...header, sequence: Number(sk), lease: lease as Lease | null, events: parsed as readonly HistoryEvent[] };
+    const header = {
+      schema,
+      kind,
+      turn_from,
+      closed,
+      nonce,
+      basis,
+      generation,
+    } as unknown as Batch;
+    return {
+      ...header,
+      sequence: Number(sk),
+      lease: lease as Lease | null,
+      events: parsed as readonly HistoryEvent[],
+    };
   }
 
   /** I21: no message is deleted before its event is in the log or void. */
@@ -115,25 +137,45 @@ export class LogBook {
       const activity = state.openActivities.get(message.sequence);
       if (activity === undefined || activity.attempt !== message.attempt) return undefined;
       const report = `${message.run_id}/${outcomeKey(message.sequence, message.attempt)}`;
-      return this.#isPending(message, report) ? undefined : "its outcome is neither reported nor in the log";
+      return this.#isPending(message, report)
+        ? undefined
+        : "its outcome is neither reported nor in the log";
     }
     const { announces } = message;
-    if (announces.kind === "check" || state.positionOf(eventKey(announces)) !== undefined) return undefined;
-    if (announces.kind !== "start" && deliver(state, announces, state.lastAt, message.run_id) === "void") return undefined;
+    if (announces.kind === "check" || state.positionOf(eventKey(announces)) !== undefined)
+      return undefined;
+    if (
+      announces.kind !== "start" &&
+      deliver(state, announces, state.lastAt, message.run_id) === "void"
+    )
+      return undefined;
     if (announces.kind === "deadline" && this.#workerWasFaster(log, announces)) return undefined;
-    return this.#isPending(message, message.message_id) ? undefined : "its event is neither in the log nor void";
+    return this.#isPending(message, message.message_id)
+      ? undefined
+      : "its event is neither in the log nor void";
   }
 
   /** A deadline is void once the row of the current attempt says that it was met. */
-  #workerWasFaster(log: RunLog, deadline: { readonly sequence: number; readonly timeout_kind: string }): boolean {
+  #workerWasFaster(
+    log: RunLog,
+    deadline: { readonly sequence: number; readonly timeout_kind: string },
+  ): boolean {
     const { namespace, workflow_id, run_id } = log.key;
     const activity = log.state.openActivities.get(deadline.sequence);
     const attempt = activity?.attempt ?? 0;
     const row = this.#options.world.dynamo
       .items(TABLES.activity_attempts.name)
-      .find((item) => item[PARTITION_KEY] === `${namespace}#${workflow_id}#${run_id}` && item[SORT_KEY] === attemptSortKey(deadline.sequence, attempt));
-    const isClaimed = deadline.timeout_kind === "schedule_to_start" && (attempt > 1 || row !== undefined);
-    return isClaimed || (typeof row?.["outcome"] === "string" && !row["outcome"].includes(deadline.timeout_kind));
+      .find(
+        (item) =>
+          item[PARTITION_KEY] === `${namespace}#${workflow_id}#${run_id}` &&
+          item[SORT_KEY] === attemptSortKey(deadline.sequence, attempt),
+      );
+    const isClaimed =
+      deadline.timeout_kind === "schedule_to_start" && (attempt > 1 || row !== undefined);
+    return (
+      isClaimed ||
+      (typeof row?.["outcome"] === "string" && !row["outcome"].includes(deadline.timeout_kind))
+    );
   }
 
   /** I14: an open run that waits for more than the outside has something that will wake it. */
@@ -141,10 +183,17 @@ export class LogBook {
     const { state } = log;
     const alarm = state.lease?.alarm;
     if (alarm !== undefined && !this.#isPending(deleted, alarm))
-      this.#options.violations.report("R5", `${log.options.name}: the open turn's alarm ${alarm.slice(37)} is gone after ${deleted.message_id.slice(37)}`);
-    const waits = state.turnFrom !== null || state.openActivities.size > 0 || state.openTimers.size > 0;
+      this.#options.violations.report(
+        "R5",
+        `${log.options.name}: the open turn's alarm ${alarm.slice(37)} is gone after ${deleted.message_id.slice(37)}`,
+      );
+    const waits =
+      state.turnFrom !== null || state.openActivities.size > 0 || state.openTimers.size > 0;
     if (waits && !this.#isPending(deleted, undefined))
-      this.#options.violations.report("I14", `${log.options.name}: nothing wakes the run after ${deleted.message_id.slice(37)} went`);
+      this.#options.violations.report(
+        "I14",
+        `${log.options.name}: nothing wakes the run after ${deleted.message_id.slice(37)} went`,
+      );
   }
 
   /** Whether a message of the run, or this one, is in a queue or in the table of timers. */
@@ -162,13 +211,20 @@ export class LogBook {
   }
 
   /** The attempt rows that have an outcome: those of queued activities. */
-  outcomes(): readonly { readonly pk: string; readonly sequence: number; readonly attempt: number; readonly outcome: unknown }[] {
+  outcomes(): readonly {
+    readonly pk: string;
+    readonly sequence: number;
+    readonly attempt: number;
+    readonly outcome: unknown;
+  }[] {
     return this.#options.world.dynamo.items(TABLES.activity_attempts.name).flatMap((item) => {
       const { outcome, attempt_number: attempt } = item;
       if (typeof outcome !== "string") return [];
       const sequence = Number.parseInt(String(item[SORT_KEY]), 10);
       const parsed: unknown = JSON.parse(outcome);
-      return [{ pk: String(item[PARTITION_KEY]), sequence, attempt: Number(attempt), outcome: parsed }];
+      return [
+        { pk: String(item[PARTITION_KEY]), sequence, attempt: Number(attempt), outcome: parsed },
+      ];
     });
   }
 }

@@ -39,7 +39,11 @@ export const SIGNALS = ["red", "green"] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
 const local = (name: string, options: CallOptions = {}): Node => ({ kind: "local", name, options });
-const regular = (name: string, options: CallOptions = {}): Node => ({ kind: "regular", name, options });
+const regular = (name: string, options: CallOptions = {}): Node => ({
+  kind: "regular",
+  name,
+  options,
+});
 const timer = (ms: number): Node => ({ kind: "timer", ms });
 const signal = (name: SignalName = "red"): Node => ({ kind: "signal", name });
 const sequence = (...of: readonly Node[]): Node => ({ kind: "sequence", of });
@@ -55,7 +59,10 @@ export const FIXED: Readonly<Record<string, Node>> = {
   raceT: sequence(race(timer(1_500), local("a")), regular("r")),
   fan5: all(...["r0", "r1", "r2", "r3", "r4"].map((name) => regular(name))),
   sig: sequence(local("a"), signal(), regular("r"), signal()),
-  tryc: sequence(attempt(local("x0"), attempt(regular("undo0"), sequence())), attempt(local("x1"), attempt(regular("undo1"), sequence()))),
+  tryc: sequence(
+    attempt(local("x0"), attempt(regular("undo0"), sequence())),
+    attempt(local("x1"), attempt(regular("undo1"), sequence())),
+  ),
   mixed: all(
     sequence(local("a"), regular("b"), local("c")),
     sequence(regular("d"), local("e")),
@@ -74,7 +81,10 @@ export const FIXED: Readonly<Record<string, Node>> = {
   deadlines: all(
     attempt(regular("d1", { scheduleToCloseS: 2, maxAttempts: 3 }), local("late")),
     attempt(local("d2", { startToCloseS: 1, maxAttempts: 2, backoffMs: 400 }), timer(100)),
-    sequence(regular("d3", { scheduleToStartS: 3, heartbeatS: 2 }), regular("d4", { startToCloseS: 1 })),
+    sequence(
+      regular("d3", { scheduleToStartS: 3, heartbeatS: 2 }),
+      regular("d4", { startToCloseS: 1 }),
+    ),
   ),
   cancel: {
     kind: "cleanup",

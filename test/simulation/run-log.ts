@@ -23,7 +23,12 @@ const ENGINE_FAILURES: ReadonlySet<string> = new Set([
   "payload_not_serializable",
   "payload_too_large",
 ]);
-const APPLICATION_FAILURES: ReadonlySet<string> = new Set([THROWN, FATAL, "TypeError", "AggregateError"]);
+const APPLICATION_FAILURES: ReadonlySet<string> = new Set([
+  THROWN,
+  FATAL,
+  "TypeError",
+  "AggregateError",
+]);
 
 export interface Writer {
   readonly process: Process | undefined;
@@ -83,9 +88,21 @@ export class RunLog {
 
   add(batch: Batch, count: number, writer: Writer): void {
     const next = this.events.length + 1;
-    this.#expect(batch.sequence === next, "I1", () => `batch ${batch.sequence} stands where ${next} was expected`);
-    this.#expect(batch.events.length > 0 && count === batch.events.length, "I1", () => "an empty or cut batch");
-    this.#expect(!this.closed, "I11", () => `events after the end: ${batch.events.map(({ type }) => type).join(" ")}`);
+    this.#expect(
+      batch.sequence === next,
+      "I1",
+      () => `batch ${batch.sequence} stands where ${next} was expected`,
+    );
+    this.#expect(
+      batch.events.length > 0 && count === batch.events.length,
+      "I1",
+      () => "an empty or cut batch",
+    );
+    this.#expect(
+      !this.closed,
+      "I11",
+      () => `events after the end: ${batch.events.map(({ type }) => type).join(" ")}`,
+    );
     this.#before = this.#lease;
     this.#checkLease(batch, writer);
     this.#checkRenewal(batch);
@@ -94,7 +111,11 @@ export class RunLog {
       this.events.push(event);
     }
     const closes = batch.events.filter(isTerminal).length;
-    this.#expect(closes === (batch.closed ? 1 : 0), "I11", () => "the header disagrees about the end");
+    this.#expect(
+      closes === (batch.closed ? 1 : 0),
+      "I11",
+      () => "the header disagrees about the end",
+    );
     this.batches.push(batch);
     if (batch.sequence !== next) return;
     try {
@@ -111,8 +132,15 @@ export class RunLog {
     const isLive = before !== undefined && before.until > now;
     if (batch.kind === "task") {
       const isOwn = before?.process === writer.process;
-      this.#expect(!isLive || isOwn, "I10", () => `${writer.process?.id} decides under the live lease of ${before?.process?.id}`);
-      this.#lease = batch.lease === null ? undefined : { until: batch.lease.until - writer.skewMs, process: writer.process };
+      this.#expect(
+        !isLive || isOwn,
+        "I10",
+        () => `${writer.process?.id} decides under the live lease of ${before?.process?.id}`,
+      );
+      this.#lease =
+        batch.lease === null
+          ? undefined
+          : { until: batch.lease.until - writer.skewMs, process: writer.process };
       return;
     }
     const kept = this.batches.at(-1)?.lease ?? null;
@@ -127,7 +155,12 @@ export class RunLog {
   /** Bounded work (I20): a batch that only renews must gain time, and not follow the last one at once. */
   #checkRenewal(batch: Batch): void {
     const last = this.batches.at(-1);
-    const renews = [last, batch].every((one) => one?.kind === "task" && one.lease !== null && one.events.every(({ type }) => type === "LeaseRenewed"));
+    const renews = [last, batch].every(
+      (one) =>
+        one?.kind === "task" &&
+        one.lease !== null &&
+        one.events.every(({ type }) => type === "LeaseRenewed"),
+    );
     if (!renews || last?.lease?.owner !== batch.lease?.owner) return;
     const gainMs = (batch.lease?.until ?? 0) - (last?.lease?.until ?? 0);
     this.#expect(gainMs >= RENEWAL_GAIN_MS_MIN, "I20", () => `a renewal gains ${gainMs} ms`);
@@ -169,7 +202,11 @@ export class RunLog {
       case "WorkflowFailed":
         return this.#checkFailure(event.failure.type, "WorkflowFailed");
       case "WorkflowStarted":
-        this.#expect(this.events.length === 0, "I1", () => "WorkflowStarted is not the first event");
+        this.#expect(
+          this.events.length === 0,
+          "I1",
+          () => "WorkflowStarted is not the first event",
+        );
         return;
       default:
         return;
@@ -180,10 +217,19 @@ export class RunLog {
     const activity = this.#activity(event);
     if (activity === undefined) return;
     const { attempt_number: attempt } = event;
-    const what = (): string => `${event.sequence} starts attempt ${attempt} after ${activity.started}, concluded ${activity.concluded}`;
-    this.#expect(attempt <= activity.max, "I8", () => `${event.sequence} starts attempt ${attempt} of ${activity.max}`);
+    const what = (): string =>
+      `${event.sequence} starts attempt ${attempt} after ${activity.started}, concluded ${activity.concluded}`;
+    this.#expect(
+      attempt <= activity.max,
+      "I8",
+      () => `${event.sequence} starts attempt ${attempt} of ${activity.max}`,
+    );
     if (!activity.isLocal) return this.#expect(attempt === activity.started, "I3", what);
-    this.#expect(attempt === activity.started + 1 && activity.concluded === activity.started, "I3", what);
+    this.#expect(
+      attempt === activity.started + 1 && activity.concluded === activity.started,
+      "I3",
+      what,
+    );
     activity.started = attempt;
   }
 
@@ -191,15 +237,33 @@ export class RunLog {
     const activity = this.#activity(event);
     if (activity === undefined) return;
     const { attempt_number: attempt } = event;
-    this.#expect(attempt === activity.started && attempt > activity.concluded, "I3", () => `${event.sequence} retries after attempt ${attempt}, started ${activity.started}, concluded ${activity.concluded}`);
-    this.#expect(attempt < activity.max, "I8", () => `${event.sequence} retries after attempt ${attempt} of ${activity.max}`);
+    this.#expect(
+      attempt === activity.started && attempt > activity.concluded,
+      "I3",
+      () =>
+        `${event.sequence} retries after attempt ${attempt}, started ${activity.started}, concluded ${activity.concluded}`,
+    );
+    this.#expect(
+      attempt < activity.max,
+      "I8",
+      () => `${event.sequence} retries after attempt ${attempt} of ${activity.max}`,
+    );
     activity.concluded = attempt;
     if (!activity.isLocal) activity.started = attempt + 1;
     if (event.failure !== undefined) this.#checkFailure(event.failure.type, "a retry");
   }
 
   #checkEnd(
-    event: Extract<HistoryEvent, { readonly type: "ActivityCompleted" | "ActivityFailed" | "ActivityTimedOut" | "ActivityCancelled" }>,
+    event: Extract<
+      HistoryEvent,
+      {
+        readonly type:
+          | "ActivityCompleted"
+          | "ActivityFailed"
+          | "ActivityTimedOut"
+          | "ActivityCancelled";
+      }
+    >,
     writer: Writer,
   ): void {
     const activity = this.#activity(event);
@@ -207,38 +271,78 @@ export class RunLog {
     activity.ended = event.type;
     const { theatre, textOf, run } = this.options;
     const gave = theatre.gave.get(`${run.run_id}/${event.sequence}/${event.attempt_number}`);
-    const overruled = this.state.cancelRequestedAt !== undefined && activity.scheduledIn < this.state.cancelRequestedAt;
-    this.#expect(!overruled || event.type === "ActivityCancelled", "I22", () => `${event.type} of ${event.sequence}, which a cancel request had ended`);
+    const overruled =
+      this.state.cancelRequestedAt !== undefined &&
+      activity.scheduledIn < this.state.cancelRequestedAt;
+    this.#expect(
+      !overruled || event.type === "ActivityCancelled",
+      "I22",
+      () => `${event.type} of ${event.sequence}, which a cancel request had ended`,
+    );
     if (event.type === "ActivityCompleted") {
       const lateMs = (gave?.endedAt ?? 0) - (gave?.deadline ?? 0);
-      this.#expect(lateMs <= SKEW_MS_MAX, "I17", () => `${event.sequence} #${event.attempt_number} completed with a value that came ${lateMs} ms after its deadline`);
+      this.#expect(
+        lateMs <= SKEW_MS_MAX,
+        "I17",
+        () =>
+          `${event.sequence} #${event.attempt_number} completed with a value that came ${lateMs} ms after its deadline`,
+      );
       const text = textOf(event.result);
-      this.#expect(gave?.values.includes(text) === true, "I4", () => `${event.sequence} #${event.attempt_number} completed with ${text.slice(0, 60)}, its body gave ${JSON.stringify(gave)?.slice(0, 200)}`);
+      this.#expect(
+        gave?.values.includes(text) === true,
+        "I4",
+        () =>
+          `${event.sequence} #${event.attempt_number} completed with ${text.slice(0, 60)}, its body gave ${JSON.stringify(gave)?.slice(0, 200)}`,
+      );
     }
     if (event.type !== "ActivityFailed") return;
     this.#checkFailure(event.failure.type, "ActivityFailed");
     this.#checkInterruption(event, event.failure.type === "ActivityInterrupted", writer);
     if (event.failure.type === THROWN || event.failure.type === FATAL)
-      this.#expect(gave?.errors.includes(event.failure.type) === true, "I4", () => `${event.sequence} #${event.attempt_number} failed with ${event.failure.type}, which its body never threw`);
+      this.#expect(
+        gave?.errors.includes(event.failure.type) === true,
+        "I4",
+        () =>
+          `${event.sequence} #${event.attempt_number} failed with ${event.failure.type}, which its body never threw`,
+      );
   }
 
   /** No attempt is declared lost while its lease is live by the reference clock. */
-  #checkInterruption(event: { readonly sequence: number; readonly attempt_number: number }, interrupted: boolean, writer: Writer): void {
+  #checkInterruption(
+    event: { readonly sequence: number; readonly attempt_number: number },
+    interrupted: boolean,
+    writer: Writer,
+  ): void {
     if (!interrupted || this.#before === undefined) return;
     const { until, process } = this.#before;
     // Its own owner may give up an attempt whose body it came too late to enter (R14).
     const { run, theatre } = this.options;
-    const unentered = !theatre.entered.has(`${run.run_id}/${event.sequence}/${event.attempt_number}`);
-    this.#expect((process === writer.process && unentered) || until <= this.options.now(), "X1", () => `${event.sequence} is declared lost ${until - this.options.now()} ms before its lease ends`);
+    const unentered = !theatre.entered.has(
+      `${run.run_id}/${event.sequence}/${event.attempt_number}`,
+    );
+    this.#expect(
+      (process === writer.process && unentered) || until <= this.options.now(),
+      "X1",
+      () =>
+        `${event.sequence} is declared lost ${until - this.options.now()} ms before its lease ends`,
+    );
   }
 
   #checkTimer(event: { readonly type: string; readonly sequence: number }): void {
     const timer = this.#timers.get(event.sequence);
-    this.#expect(timer?.open === true, "I15", () => `${event.type} of timer ${event.sequence}, which is not open`);
+    this.#expect(
+      timer?.open === true,
+      "I15",
+      () => `${event.type} of timer ${event.sequence}, which is not open`,
+    );
     if (timer === undefined) return;
     timer.open = false;
     if (event.type === "TimerFired")
-      this.#expect(this.options.now() >= timer.fireAt - SKEW_MS_MAX, "I15", () => `timer ${event.sequence} fires ${timer.fireAt - this.options.now()} ms early`);
+      this.#expect(
+        this.options.now() >= timer.fireAt - SKEW_MS_MAX,
+        "I15",
+        () => `timer ${event.sequence} fires ${timer.fireAt - this.options.now()} ms early`,
+      );
   }
 
   #checkRequest(id: string): void {
@@ -247,13 +351,25 @@ export class RunLog {
   }
 
   #checkFailure(type: string, where: string): void {
-    this.#expect(ENGINE_FAILURES.has(type) || APPLICATION_FAILURES.has(type), "I13", () => `${where} cites ${type}`);
+    this.#expect(
+      ENGINE_FAILURES.has(type) || APPLICATION_FAILURES.has(type),
+      "I13",
+      () => `${where} cites ${type}`,
+    );
   }
 
   #activity(event: { readonly type: string; readonly sequence: number }): Attempts | undefined {
     const activity = this.#activities.get(event.sequence);
-    this.#expect(activity?.ended === undefined, "I2", () => `${event.type} of activity ${event.sequence} after its ${activity?.ended}`);
-    this.#expect(activity !== undefined, "I2", () => `${event.type} of activity ${event.sequence}, which was never scheduled`);
+    this.#expect(
+      activity?.ended === undefined,
+      "I2",
+      () => `${event.type} of activity ${event.sequence} after its ${activity?.ended}`,
+    );
+    this.#expect(
+      activity !== undefined,
+      "I2",
+      () => `${event.type} of activity ${event.sequence}, which was never scheduled`,
+    );
     return activity;
   }
 

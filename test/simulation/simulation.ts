@@ -69,7 +69,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const theatre = new Theatre({ seed, scheduler, plan, trace, violations });
   openStage(theatre);
   const planned = options.planned ?? [];
-  const stack = new Stack({ seed, scheduler, plan, trace, violations, userCode, planned, operationsMax: OPERATIONS_MAX });
+  const stack = new Stack({
+    seed,
+    scheduler,
+    plan,
+    trace,
+    violations,
+    userCode,
+    planned,
+    operationsMax: OPERATIONS_MAX,
+  });
   const { world, gate } = stack;
   const book = new LogBook({
     world,
@@ -98,7 +107,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
   scheduler.at(phaseMs, look);
   await scheduler.run({ until: EPOCH_MS + phaseMs + QUIET_WITHIN_MS, stop: () => stopped });
-  if (violations.found.length === 0) await checkAtEnd({ world, book, clients, userCode, violations });
+  if (violations.found.length === 0)
+    await checkAtEnd({ world, book, clients, userCode, violations });
   const events = new Map<string, number>();
   for (const log of book.runs.values())
     for (const { type } of log.events) events.set(type, (events.get(type) ?? 0) + 1);
@@ -126,7 +136,10 @@ function planClients(options: SimulationOptions, rng: Rng, clients: Clients): re
   for (let index = 0; index < runs; index++) {
     const program = randomProgram(rng);
     programs.push(program.name);
-    clients.plan({ workflowId: `w${index}`, program, wait: rng.chance(0.3) ? rng.int(1, 20) : 0 }, 60_000);
+    clients.plan(
+      { workflowId: `w${index}`, program, wait: rng.chance(0.3) ? rng.int(1, 20) : 0 },
+      60_000,
+    );
   }
   return programs;
 }

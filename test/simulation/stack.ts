@@ -13,7 +13,7 @@ import type { Fields, Telemetry } from "../../sdk/ports/telemetry.ts";
 import type { UserCode } from "../../sdk/ports/user-code.ts";
 import type { Handler } from "../../sdk/testing/world/lambda.ts";
 import type { Process } from "../../sdk/testing/world/process.ts";
-import { Scheduler } from "../../sdk/testing/world/scheduler.ts";
+import type { Scheduler } from "../../sdk/testing/world/scheduler.ts";
 import { Sweeps } from "../../sdk/testing/world/sweeps.ts";
 import { World } from "../../sdk/testing/world/world.ts";
 import type { FaultPlan } from "./faults.ts";
@@ -67,18 +67,29 @@ export class Stack {
       seed: options.seed,
       nameOf: (physical) => physical.split("/").at(-1) ?? physical,
       gate: this.gate.gate,
-      staleMs: (_table, index) => (index !== undefined && plan.strikes("staleIndex") ? plan.int(50, 5_000) : 0),
+      staleMs: (_table, index) =>
+        index !== undefined && plan.strikes("staleIndex") ? plan.int(50, 5_000) : 0,
       staleMsMax: 5_000,
     });
-    this.#define("workflow-task", plan.settings.workflowTimeoutMs, (ports, userCode) => createWorkflowTaskHandler(userCode, ports) as Handler);
-    this.#define("activity-task", plan.settings.activityTimeoutMs, (ports, userCode) => createActivityTaskHandler(userCode, ports) as Handler);
+    this.#define(
+      "workflow-task",
+      plan.settings.workflowTimeoutMs,
+      (ports, userCode) => createWorkflowTaskHandler(userCode, ports) as Handler,
+    );
+    this.#define(
+      "activity-task",
+      plan.settings.activityTimeoutMs,
+      (ports, userCode) => createActivityTaskHandler(userCode, ports) as Handler,
+    );
     this.#define("api", API_TIMEOUT_MS, (ports) => createApiHandler(ports) as Handler);
     this.#define("sweeper", SWEEPER_TIMEOUT_MS, (ports) => createSweeperHandler(ports));
     this.#connect();
     new Sweeps({
       scheduler,
       dynamo: this.world.dynamo,
-      deadLetterQueues: this.world.sqs.queues().filter(({ options: queue }) => queue.deadLetter === undefined),
+      deadLetterQueues: this.world.sqs
+        .queues()
+        .filter(({ options: queue }) => queue.deadLetter === undefined),
       invoke: () => this.world.lambda.invoke("sweeper", {}),
     });
     this.world.lambda.onInvoke = () => {
@@ -91,7 +102,11 @@ export class Stack {
     return process === undefined ? 0 : (this.#skews.get(process) ?? 0);
   }
 
-  #define(name: string, timeoutMs: number, create: (ports: Ports, userCode: UserCode) => Handler): void {
+  #define(
+    name: string,
+    timeoutMs: number,
+    create: (ports: Ports, userCode: UserCode) => Handler,
+  ): void {
     this.world.lambda.define({
       name,
       timeoutMs,
@@ -107,7 +122,10 @@ export class Stack {
         return async (event, context) => {
           const { plan, trace } = this.#options;
           // Another clock for every invocation: a Lambda's clock is adjusted while it is frozen.
-          this.#skews.set(process, plan.strikes("clockSkew") ? plan.int(-SKEW_MS_MAX, SKEW_MS_MAX) : 0);
+          this.#skews.set(
+            process,
+            plan.strikes("clockSkew") ? plan.int(-SKEW_MS_MAX, SKEW_MS_MAX) : 0,
+          );
           trace.add(`INVOKE ${process.id} ${context.awsRequestId} ${bodiesOf(event)}`);
           return await handler(event, context);
         };
@@ -122,9 +140,13 @@ export class Stack {
 
   #telemetryOf(process: Process): Telemetry {
     const { trace, violations } = this.#options;
-    const log = (level: string) => (message: string, fields: Fields = {}): void => {
-      trace.add(`${level} ${process.id} ${message} ${String(fields["error"] ?? "").split("\n")[0]}`);
-    };
+    const log =
+      (level: string) =>
+      (message: string, fields: Fields = {}): void => {
+        trace.add(
+          `${level} ${process.id} ${message} ${String(fields["error"] ?? "").split("\n")[0]}`,
+        );
+      };
     return {
       debug: log("debug"),
       info: log("info"),
@@ -133,8 +155,12 @@ export class Stack {
       error: (message, fields = {}) => {
         log("error")(message, fields);
         // A request that the services below did not carry; what else the API fails with is a defect.
-        if (fields["status"] === 503 || String(fields["error"]).startsWith("InfrastructureError")) return;
-        violations.report("ERROR", `${process.id}: ${message} ${JSON.stringify(fields).slice(0, 1_500)}`);
+        if (fields["status"] === 503 || String(fields["error"]).startsWith("InfrastructureError"))
+          return;
+        violations.report(
+          "ERROR",
+          `${process.id}: ${message} ${JSON.stringify(fields).slice(0, 1_500)}`,
+        );
       },
       count: () => undefined,
     };
@@ -143,13 +169,21 @@ export class Stack {
   #connect(): void {
     const { plan } = this.#options;
     const { windowMs, batchSize, concurrency } = plan.settings;
-    for (const [queue, functionName] of [[WORKFLOW_QUEUE, "workflow-task"], [ACTIVITY_QUEUE, "activity-task"]] as const)
+    for (const [queue, functionName] of [
+      [WORKFLOW_QUEUE, "workflow-task"],
+      [ACTIVITY_QUEUE, "activity-task"],
+    ] as const)
       this.world.connect({ queue, functionName, batchSize, windowMs, concurrencyMax: concurrency });
     for (const queue of this.world.sqs.queues())
       queue.disturbance = {
         hideMs: (ms, why) => {
-          if (why === "received") return plan.strikes("duplicate") ? plan.pick([0, plan.int(1, 100), plan.int(100, 8_000)]) : ms;
-          return ms + (plan.strikes("late") ? plan.int(500, 30_000) : plan.active ? plan.int(1, 20) : 1);
+          if (why === "received")
+            return plan.strikes("duplicate")
+              ? plan.pick([0, plan.int(1, 100), plan.int(100, 8_000)])
+              : ms;
+          return (
+            ms + (plan.strikes("late") ? plan.int(500, 30_000) : plan.active ? plan.int(1, 20) : 1)
+          );
         },
         deletesByOlderHandle: () => plan.strikes("olderHandleDeletes"),
       };
@@ -170,7 +204,9 @@ const environmentOf = ({ settings }: FaultPlan): Readonly<Record<string, string>
   [ENV.workflowQueueUrl]: urlOf(WORKFLOW_QUEUE),
   [ENV.activityQueueUrls]: JSON.stringify({ default: urlOf(ACTIVITY_QUEUE) }),
   [ENV.deadLetterQueueUrls]: JSON.stringify(
-    Object.fromEntries([WORKFLOW_QUEUE, ACTIVITY_QUEUE].map((queue) => [urlOf(`${queue}-dead`), urlOf(queue)])),
+    Object.fromEntries(
+      [WORKFLOW_QUEUE, ACTIVITY_QUEUE].map((queue) => [urlOf(`${queue}-dead`), urlOf(queue)]),
+    ),
   ),
   [ENV.workflowFunction]: "workflow-task",
   [ENV.version]: "0.0.0",
@@ -196,7 +232,8 @@ function boundTo(process: Process, userCode: UserCode): UserCode {
     activity: (type) => userCode.activity(type),
     runWorkflow: (definition, context, input) => userCode.runWorkflow(definition, context, input),
     runInWorkflow: (definition, context, call) => userCode.runInWorkflow(definition, context, call),
-    runActivity: (definition, runtime, args) => process.await(inProcess(process, () => userCode.runActivity(definition, runtime, args))),
+    runActivity: (definition, runtime, args) =>
+      process.await(inProcess(process, () => userCode.runActivity(definition, runtime, args))),
   };
 }
 
@@ -206,9 +243,14 @@ function bodiesOf(event: unknown): string {
   const records: readonly unknown[] = Array.isArray(event.Records) ? event.Records : [];
   return records
     .map((record) => {
-      const body = typeof record === "object" && record !== null && "body" in record ? String(record.body) : "{}";
+      const body =
+        typeof record === "object" && record !== null && "body" in record
+          ? String(record.body)
+          : "{}";
       const message: unknown = JSON.parse(body);
-      return typeof message === "object" && message !== null && "message_id" in message ? String(message.message_id).slice(-24) : "?";
+      return typeof message === "object" && message !== null && "message_id" in message
+        ? String(message.message_id).slice(-24)
+        : "?";
     })
     .join(" ");
 }

@@ -24,7 +24,16 @@ export interface Tally {
 }
 
 export function emptyTally(): Tally {
-  return { runs: 0, operations: 0, virtualMs: 0, fired: {}, succeeded: {}, events: {}, answers: {}, failures: [] };
+  return {
+    runs: 0,
+    operations: 0,
+    virtualMs: 0,
+    fired: {},
+    succeeded: {},
+    events: {},
+    answers: {},
+    failures: [],
+  };
 }
 
 export function addResult(tally: Tally, result: SimulationResult, again: string): void {
@@ -124,6 +133,10 @@ export function neverHappened(tally: Tally): readonly string[] {
   ];
 }
 
-function missing(what: string, names: readonly string[], counts: Readonly<Record<string, number>>): readonly string[] {
+function missing(
+  what: string,
+  names: readonly string[],
+  counts: Readonly<Record<string, number>>,
+): readonly string[] {
   return names.filter((name) => (counts[name] ?? 0) === 0).map((name) => `${what} ${name}`);
 }

@@ -64,12 +64,30 @@ export class Theatre {
     const entries = (this.entered.get(key) ?? 0) + 1;
     this.entered.set(key, entries);
     trace.add(`BODY ${name} #${info.attempt} of ${info.workflowId}`);
-    violations.expect(entries === 1, "I12", () => `${name} #${info.attempt} of ${info.workflowId} entered ${entries} times`);
+    violations.expect(
+      entries === 1,
+      "I12",
+      () => `${name} #${info.attempt} of ${info.workflowId} entered ${entries} times`,
+    );
     const lateMs = this.#options.scheduler.now() - info.deadline;
-    violations.expect(lateMs <= SKEW_MS_MAX, "I8", () => `${name} #${info.attempt} of ${info.workflowId} entered ${lateMs} ms after its deadline`);
+    violations.expect(
+      lateMs <= SKEW_MS_MAX,
+      "I8",
+      () =>
+        `${name} #${info.attempt} of ${info.workflowId} entered ${lateMs} ms after its deadline`,
+    );
     const problem = info.isLocal ? this.mayEnter(info) : undefined;
-    violations.expect(problem === undefined, "R14", () => `${name} #${info.attempt} of ${info.workflowId} is entered although ${problem}`);
-    const gave: Given = this.gave.get(key) ?? { values: [], errors: [], endedAt: 0, deadline: info.deadline };
+    violations.expect(
+      problem === undefined,
+      "R14",
+      () => `${name} #${info.attempt} of ${info.workflowId} is entered although ${problem}`,
+    );
+    const gave: Given = this.gave.get(key) ?? {
+      values: [],
+      errors: [],
+      endedAt: 0,
+      deadline: info.deadline,
+    };
     this.gave.set(key, gave);
     const rng = new Rng(`${seed}/${info.workflowId}/${hash(key)}`);
     try {
@@ -93,10 +111,13 @@ export class Theatre {
     await this.#pass(usualMs + slowMs + hangMs, attempt, listens);
     if (this.#does("bodyBlocks", rng)) await this.#block(rng.int(500, 12_000), attempt.process);
     if (this.#does("bodyFatal", rng)) throw ApplicationFailure.nonRetryable("burnt down", FATAL);
-    if (this.#does("bodyThrows", rng)) throw new ApplicationFailure("forgot the text", { type: THROWN });
+    if (this.#does("bodyThrows", rng))
+      throw new ApplicationFailure("forgot the text", { type: THROWN });
     if (this.#does("bodyUnserializable", rng)) return { big: 1n };
     const value = `${name}.${info.attempt}.${rng.int(0, 9_999)}`;
-    return this.#does("bodyLarge", rng) ? value.padEnd(LARGE_CHARACTERS + rng.int(0, 99), "-") : value;
+    return this.#does("bodyLarge", rng)
+      ? value.padEnd(LARGE_CHARACTERS + rng.int(0, 99), "-")
+      : value;
   }
 
   /** Lets time pass; beats when the attempt must; stops when told, unless it does not listen. */
