@@ -55,8 +55,10 @@ export async function startStack(
       stack.deploy(next);
     },
     async start(type, input = null, id) {
-      const options = { input, ...(id === undefined ? {} : { id }) };
-      const handle = await platform.client.start(type, options);
+      const handle = await platform.client.start(type, {
+        input,
+        ...(id === undefined ? {} : { id }),
+      });
       started.push(handle);
       return handle;
     },
