@@ -7,7 +7,7 @@
 import { type AttemptEnding, concludeAttempt } from "./attempt.ts";
 import type { ActivityCommand, Command } from "./commands.ts";
 import { activityFields, deliver, isCancelled } from "./deliver.ts";
-import { PawlError, pawlError } from "./errors.ts";
+import { invariant, PawlError, pawlError } from "./errors.ts";
 import {
   type ActivityStarted,
   type Batch,
@@ -165,7 +165,8 @@ export class Turn {
   private async recordCancelled(command: Command): Promise<void> {
     await this.record(command);
     const activity = this.state.openActivities.get(command.sequence);
-    if (activity !== undefined) await this.cancelActivity(activity);
+    invariant(activity !== undefined, `activity ${command.sequence} is open once it is recorded`);
+    await this.cancelActivity(activity);
   }
 
   private async cancelTimer(sequence: number): Promise<void> {

@@ -14,6 +14,8 @@ import {
 } from "../../sdk/core/failure.ts";
 import { failure } from "../support/core.ts";
 
+/** Characters of details that a failure carries. */
+const LIMIT = 16_384;
 const FIELDS: ActivityFailureFields = {
   activity_type: "charge",
   sequence: 3,
@@ -120,6 +122,22 @@ describe("what was thrown becomes data", () => {
   test("details that are no JSON are replaced, and the failure itself survives", () => {
     const thrown = new ApplicationFailure("no", { details: { count: 1n } });
     expect(toFailure(thrown).details).toBe('"details that cannot be stored as JSON"');
+  });
+
+  test("details that a failure cannot carry are replaced by their length", () => {
+    const detailsOf = (length: number) =>
+      // Two quotes belong to the text that is stored.
+      toFailure(new ApplicationFailure("no", { details: "x".repeat(length - 2) })).details;
+    expect(detailsOf(LIMIT)).toHaveLength(LIMIT);
+    expect(detailsOf(LIMIT + 1)).toBe(
+      `"details of ${LIMIT + 1} characters, more than a failure can carry"`,
+    );
+  });
+
+  test("details that are nothing in JSON are left out", () => {
+    expect(toFailure(new ApplicationFailure("no", { details: () => 1 }))).not.toHaveProperty(
+      "details",
+    );
   });
 
   test("whatever is thrown becomes a failure that is JSON", () => {

@@ -130,6 +130,9 @@ describe("the UTF-8 size of a text", () => {
     ["\u0800", 3],
     ["\uffff", 3],
     ["😀", 4],
+    // First and last pair.
+    ["\ud800\udc00", 4],
+    ["\udbff\udfff", 4],
     // Half a pair counts as the replacement character that an encoder writes.
     ["\ud83d", 3],
     ["\ud83dx", 4],

@@ -10,6 +10,7 @@ import {
   leaseRenewed,
   queued,
   settledWith,
+  timerScheduled,
   type WorkflowCode,
   wait,
 } from "../support/core.ts";
@@ -157,6 +158,16 @@ describe("limits end a run by name (L11)", () => {
         },
       },
     ]);
+  });
+
+  test("of two limits, the one that was reached is named", async () => {
+    const timers = Array.from({ length: PENDING_ACTIVITIES_MAX }, (_, at) =>
+      timerScheduled(at + 1),
+    );
+    // One event is still free when the timers are all open.
+    const history = [...timers, ...renewals(HISTORY_EVENTS_MAX - PENDING_ACTIVITIES_MAX - 2)];
+    const events = await decided(manyTimers(PENDING_ACTIVITIES_MAX + 1), ...history);
+    expect(events).toMatchObject([{ failure: { type: "pending_limit" } }]);
   });
 
   test("code that only waits, or has ended, is not ended by a full history", async () => {
