@@ -1,6 +1,7 @@
 /** The activity-task function: attempts of queued activities, one message each. */
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
 import { workActivity } from "../sdk/engine/activity-task.ts";
+import { ownerName } from "../sdk/engine/boot.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
 import type { UserCode } from "../sdk/ports/user-code.ts";
 import { createRegistry } from "../sdk/worker/registry.ts";
@@ -11,7 +12,7 @@ export type ActivityTaskHandler = (event: SQSEvent, context: Context) => Promise
 
 /** The handler over given ports. */
 export function createActivityTaskHandler(userCode: UserCode, ports: Ports): ActivityTaskHandler {
-  const worker = ports.host.newId();
+  const worker = ownerName(ports.boot, ports.host.newId());
   return async (event, context) => {
     const invocation = invocationOf(context);
     const received = receive(event, "activity_task", ports);

@@ -72,6 +72,7 @@ export function createPorts({ environment, clients, host, telemetry }: Compositi
     namespace: required(environment, ENV.namespace),
     version: required(environment, ENV.version),
     leaseMs: leaseMsOf(environment),
+    boot: environment[ENV.boot],
     history: dynamoHistory(table(ENV.historyTable), blobs),
     runs: dynamoRuns(runs),
     guards: dynamoGuards(runs, () => host.now()),

@@ -21,6 +21,11 @@ export const ENV = {
   workflowFunction: "PAWL_WORKFLOW_FUNCTION",
   /** Optional: milliseconds of a workflow task's lease, from 2,000; how soon a crash is noticed. */
   leaseMs: "PAWL_LEASE_MS",
+  /**
+   * Only on a stack whose processes end together: the name of its present start. Workers of an earlier
+   * one are dead, so nobody waits for their claims to run out.
+   */
+  boot: "PAWL_BOOT",
   /** The version of the deployed package, for cluster info. */
   version: "PAWL_VERSION",
 } as const;

@@ -42,6 +42,7 @@ export function memoryStore(): MemoryStore {
       namespace: "bench",
       version: "0",
       leaseMs: LEASE_MS,
+      boot: undefined,
       host: nodeHost(),
       history: {
         async append(run, batch) {

@@ -15,6 +15,7 @@ import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
 import { type Deadline, deadlineOf, infoOf, runBody } from "./body.ts";
+import { isOfEarlierBoot } from "./boot.ts";
 import { send } from "./dispatch.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
@@ -104,7 +105,8 @@ class ActivityAttempt {
   private async afterOther(row: AttemptRow): Promise<Verdict> {
     if (row.outcome !== undefined) return await this.report(row.outcome);
     const rest = row.until + LEASE_MARGIN_MS - this.ports.host.now();
-    if (rest > 0) return { kind: "defer", ms: rest + CLAIM_DELAY_MS };
+    if (rest > 0 && !isOfEarlierBoot(row.worker, this.ports.boot))
+      return { kind: "defer", ms: rest + CLAIM_DELAY_MS };
     const kind: TimeoutKind =
       this.message.options.heartbeat_ms === undefined ? "start_to_close" : "heartbeat";
     const lost: AttemptOutcome = {

@@ -16,6 +16,7 @@ import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
+import { isOfEarlierBoot } from "./boot.ts";
 import { enforceDeadline } from "./deadlines.ts";
 import { announce, send } from "./dispatch.ts";
 import { LoadedRun } from "./loaded-run.ts";
@@ -173,6 +174,7 @@ export class RunTask {
     const { lease } = this.state;
     const now = this.context.ports.host.now();
     if (lease === null || lease.until + LEASE_MARGIN_MS <= now) return undefined;
+    if (isOfEarlierBoot(lease.owner, this.context.ports.boot)) return undefined;
     const appended = await this.appendInbound(this.active);
     if (appended === "lost") return "again";
     if (appended === undefined && !this.run.fresh) return await this.lookAgain();

@@ -22,6 +22,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
 import { BodyEntry } from "./body-entry.ts";
+import { ownerName } from "./boot.ts";
 import { announce } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { type Beat, LocalBodies } from "./local-bodies.ts";
@@ -70,7 +71,7 @@ export class TurnDriver {
     this.run = context.run;
     this.userCode = context.userCode;
     this.invocation = context.invocation;
-    this.owner = this.ports.host.newId();
+    this.owner = ownerName(this.ports.boot, this.ports.host.newId());
     this.entry = new BodyEntry(this.ports.host, context.invocation);
     this.bodies = new LocalBodies(this.ports, this.userCode, (json, bytes) =>
       this.keep(json, bytes),

@@ -149,6 +149,8 @@ describe("the API (S4)", () => {
     });
     expect(Object.fromEntries(codes)).toEqual({
       ACCESS_DENIED: "access_denied",
+      BAD_REQUEST_BODY: "invalid_request",
+      BAD_REQUEST_PARAMETERS: "invalid_request",
       DEFAULT_5XX: "unavailable",
       MISSING_AUTHENTICATION_TOKEN: "access_denied",
       REQUEST_TOO_LARGE: "request_too_large",

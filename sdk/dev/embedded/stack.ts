@@ -50,6 +50,8 @@ export class Stack {
     | { readonly endpoints: Endpoints; readonly queues: Queues; readonly emulatorPid: number }
     | undefined;
   #apiUrl = "";
+  /** All processes of an earlier start are dead: nobody waits for their leases and claims. */
+  readonly #boot = randomUUID();
   #sweeping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -220,6 +222,7 @@ export class Stack {
       environment: {
         ...options.environment,
         ...functionEnvironment(fn, deployed, this.#open.endpoints),
+        [ENV.boot]: this.#boot,
         ...(options.leaseMs === undefined ? {} : { [ENV.leaseMs]: String(options.leaseMs) }),
         NODE_COMPILE_CACHE: join(folder.path, "compile-cache"),
       },
