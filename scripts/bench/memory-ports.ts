@@ -73,7 +73,7 @@ function otherPorts(
   called: () => Promise<void>,
   rows: Map<string, RunRow>,
   blobs: Map<string, string>,
-): Omit<Ports, "namespace" | "version" | "leaseMs" | "host" | "history"> {
+): Omit<Ports, "namespace" | "version" | "leaseMs" | "boot" | "host" | "history"> {
   const refuse = (): never => {
     throw new Error("the benchmark's ports do not have this call");
   };
