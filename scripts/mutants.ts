@@ -1,8 +1,9 @@
 /**
- * `npm run mutants -- [--only text] [--seeds N]`: the simulation against deliberate defects.
+ * `npm run mutants -- [--only text] [--skip K] [--seeds N] [--from A]`: deliberate defects.
  *
- * Every mutant is a copy of the sources with one rule switched off. Exhaustive single faults first,
- * then N storm seeds and N random ones; prints which invariant noticed, and fails when one survives.
+ * Every mutant is a copy of the sources with one rule switched off. A few seeds first, then exhaustive
+ * single faults, then the rest of N storm seeds and N random ones from seed A. Prints which invariant
+ * noticed, and fails when a mutant survives.
  */
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,11 +22,19 @@ const SEEDS_PER_JOB = 20;
 const SINGLE_PARTS = 12;
 
 const { values } = parseArgs({
-  options: { only: { type: "string", default: "" }, seeds: { type: "string", default: "3000" } },
+  options: {
+    only: { type: "string", default: "" },
+    seeds: { type: "string", default: "3000" },
+    skip: { type: "string", default: "0" },
+    from: { type: "string", default: "1" },
+    "no-single": { type: "boolean", default: false },
+  },
 });
 
 const survivors: string[] = [];
-for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only))) {
+for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only)).slice(
+  Number(values.skip),
+)) {
   const startedAt = performance.now();
   const tally = await against(mutant);
   const [failure] = tally.failures;
@@ -69,13 +78,14 @@ async function patch(folder: string, { name, file, edits }: Mutant): Promise<voi
 }
 
 function jobs(): readonly Job[] {
-  const single = CANONICAL.flatMap((program) =>
+  const programs = values["no-single"] ? [] : CANONICAL;
+  const single = programs.flatMap((program) =>
     Array.from(
       { length: SINGLE_PARTS },
       (_, rest): Job => ({ kind: "single", program, rest, of: SINGLE_PARTS }),
     ),
   );
-  const seeds = inChunks(1, Number(values.seeds), SEEDS_PER_JOB).flatMap(
+  const seeds = inChunks(Number(values.from), Number(values.seeds), SEEDS_PER_JOB).flatMap(
     (chunk): readonly Job[] => [
       { kind: "seeds", profile: "storm", ...chunk },
       { kind: "seeds", profile: "random", ...chunk },

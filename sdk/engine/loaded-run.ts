@@ -9,6 +9,7 @@ import { RunState } from "../core/run.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { UserCode, WorkflowDefinition } from "../ports/user-code.ts";
 import { PayloadVault } from "./payload-vault.ts";
+import { persistently } from "./persistence.ts";
 
 export class LoadedRun {
   readonly key: RunKey;
@@ -40,9 +41,13 @@ export class LoadedRun {
     await this.catchUp();
   }
 
-  /** Reads what others appended. Answers how many batches were new. */
+  /**
+   * Reads what others appended. Answers how many batches were new. Persistent: who runs bodies would
+   * lose their attempts to one read that failed.
+   */
   async catchUp(): Promise<number> {
-    const batches = await this.ports.history.readFrom(this.key, this.state.next);
+    const { history, host } = this.ports;
+    const batches = await persistently(host, () => history.readFrom(this.key, this.state.next));
     for (const batch of batches) {
       const wasReplayed = this.isReplayed();
       this.state.apply(batch);
@@ -130,7 +135,7 @@ export class LoadedRun {
     const { instance } = this;
     if (instance === undefined)
       throw new InvariantError("a batch is fed to a run that has no instance");
-    await this.vault.load(batch.events);
+    await persistently(this.ports.host, () => this.vault.load(batch.events));
     for (const event of batch.events) await instance.feed(event);
     this.fed++;
   }

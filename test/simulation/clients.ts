@@ -18,6 +18,8 @@ export interface Start {
   readonly workflowId: string;
   readonly program: Program;
   readonly wait: number;
+  /** Another request for the same workflow id. */
+  readonly again?: boolean;
 }
 
 export interface ClientOptions {
@@ -69,6 +71,9 @@ export class Clients {
     if (rng.chance(0.05))
       at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "terminate", "x1"));
     if (rng.chance(0.2)) at(beginMs + rng.int(200, withinMs), () => this.#read(start.workflowId));
+    // The same workflow id once more: refused while the run is open, another run when it is closed.
+    if (rng.chance(0.15))
+      at(beginMs + rng.int(2_000, withinMs), () => this.start({ ...start, again: true }));
   }
 
   /** The same few calls every time, for exhaustive faults: a start and two early signals. */
@@ -82,11 +87,11 @@ export class Clients {
       );
   }
 
-  async start({ workflowId, program, wait }: Start): Promise<void> {
+  async start({ workflowId, program, wait, again = false }: Start): Promise<void> {
     const answer = await this.#request("start", "POST", "/api/workflows", {
       workflow_type: "program",
       workflow_id: workflowId,
-      request_id: `start-${workflowId}`,
+      request_id: `${again ? "again" : "start"}-${workflowId}`,
       input: program.root,
       ...(wait === 0 ? {} : { wait }),
     });

@@ -83,26 +83,30 @@ export class FaultPlan {
     | { readonly service: Service; readonly from: number; readonly to: number }
     | undefined;
   readonly #rng: Rng;
+  /** One stream per fault: a fault that is added or switched off moves no other. */
+  readonly #streams: ReadonlyMap<Fault, Rng>;
 
   constructor(seed: string, profile: Profile | "none") {
-    const choose = new Rng(`${seed}/plan`);
+    const stream = (name: string): Rng => new Rng(`${seed}/plan/${name}`);
     this.#rng = new Rng(`${seed}/faults`);
-    this.rates = ratesOf(choose, profile);
+    this.#streams = new Map(ALL_FAULTS.map((fault) => [fault, new Rng(`${seed}/faults/${fault}`)]));
+    this.rates = ratesOf(stream, profile);
     const calm = profile === "none";
     this.settings = {
-      maxReceiveCount: calm ? 20 : choose.pick([4, 8, 20]),
-      windowMs: calm ? 0 : choose.pick([0, 0, 50, 400, 2_000]),
-      batchSize: calm ? 10 : choose.pick([1, 10, 10]),
-      concurrency: choose.pick([2, 5, 10]),
-      workflowTimeoutMs: choose.pick([20_000, 30_000, 60_000]),
-      activityTimeoutMs: choose.pick([15_000, 25_000]),
-      leaseMs: choose.pick([4_000, 10_000, 30_000]),
-      blindSweeper: calm || choose.chance(0.7),
+      maxReceiveCount: calm ? 20 : stream("receives").pick([4, 8, 20]),
+      windowMs: calm ? 0 : stream("window").pick([0, 0, 50, 400, 2_000]),
+      batchSize: calm ? 10 : stream("batch").pick([1, 10, 10]),
+      concurrency: stream("concurrency").pick([2, 5, 10]),
+      workflowTimeoutMs: stream("workflow timeout").pick([20_000, 30_000, 60_000]),
+      activityTimeoutMs: stream("activity timeout").pick([15_000, 25_000]),
+      leaseMs: stream("lease").pick([4_000, 10_000, 30_000]),
+      blindSweeper: calm || stream("blind sweeper").chance(0.7),
     };
-    if (!choose.chance(this.rates.outage)) return;
-    const from = choose.int(0, 60_000);
-    const service = choose.pick(["dynamodb", "sqs", "s3"] as const);
-    this.#outage = { service, from, to: from + choose.int(2_000, 60_000) };
+    const outage = stream("the outage");
+    if (!outage.chance(this.rates.outage)) return;
+    const from = outage.int(0, 60_000);
+    const service = outage.pick(["dynamodb", "sqs", "s3"] as const);
+    this.#outage = { service, from, to: from + outage.int(2_000, 60_000) };
   }
 
   /** @param atMs virtual milliseconds since the seed's start */
@@ -116,7 +120,7 @@ export class FaultPlan {
 
   /** Whether the fault happens now; counted when it does. */
   strikes(fault: Fault): boolean {
-    if (!this.active || !this.#rng.chance(this.rates[fault])) return false;
+    if (!this.active || this.#streams.get(fault)?.chance(this.rates[fault]) !== true) return false;
     this.note(fault);
     return true;
   }
@@ -134,10 +138,13 @@ export class FaultPlan {
   }
 }
 
-function ratesOf(choose: Rng, profile: Profile | "none"): Readonly<Record<Fault, number>> {
+function ratesOf(
+  stream: (name: string) => Rng,
+  profile: Profile | "none",
+): Readonly<Record<Fault, number>> {
   const rates: Record<Fault, number> = { ...FAULTS };
   for (const fault of ALL_FAULTS) {
-    const isOn = choose.chance(0.6);
+    const isOn = stream(fault).chance(0.6);
     const usual = FAULTS[fault];
     if (profile === "none") rates[fault] = 0;
     else if (profile === "storm")

@@ -19,6 +19,8 @@ export interface FinalOptions {
   readonly clients: Clients;
   readonly userCode: UserCode;
   readonly violations: Violations;
+  /** No process died and no body failed: then nothing may cost an attempt (H10). */
+  readonly calm: boolean;
 }
 
 export async function checkAtEnd(options: FinalOptions): Promise<void> {
@@ -28,6 +30,7 @@ export async function checkAtEnd(options: FinalOptions): Promise<void> {
   checkAttempts(options);
   for (const log of options.book.runs.values()) {
     checkRow(options, log);
+    if (options.calm) checkAttemptsSpent(options, log);
     await checkReplay(options, log);
   }
 }
@@ -114,6 +117,19 @@ function concludes(event: HistoryEvent, sequence: number, attempt: number): bool
     event.type === "ActivityCancelled" ||
     event.type === "ActivityRetryScheduled";
   return ends && event.sequence === sequence && event.attempt_number === attempt;
+}
+
+/** An answer that was lost is no crash: whoever takes it for one spends an attempt. */
+function checkAttemptsSpent({ violations }: FinalOptions, log: RunLog): void {
+  const spent = log.events.find(
+    ({ type }) =>
+      type === "ActivityRetryScheduled" || type === "ActivityFailed" || type === "ActivityTimedOut",
+  );
+  violations.expect(
+    spent === undefined,
+    "H10",
+    () => `${log.options.name}: ${spent?.type} although nothing crashed`,
+  );
 }
 
 /** The run's row follows its log. */

@@ -69,6 +69,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const theatre = new Theatre({ seed, scheduler, plan, trace, violations });
   openStage(theatre);
   const planned = options.planned ?? [];
+  const calm = options.profile === "none" && planned.every(({ when }) => when === "applied");
   const stack = new Stack({
     seed,
     scheduler,
@@ -108,7 +109,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   scheduler.at(phaseMs, look);
   await scheduler.run({ until: EPOCH_MS + phaseMs + QUIET_WITHIN_MS, stop: () => stopped });
   if (violations.found.length === 0)
-    await checkAtEnd({ world, book, clients, userCode, violations });
+    await checkAtEnd({ world, book, clients, userCode, violations, calm });
   const events = new Map<string, number>();
   for (const log of book.runs.values())
     for (const { type } of log.events) events.set(type, (events.get(type) ?? 0) + 1);

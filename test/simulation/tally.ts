@@ -113,6 +113,7 @@ const EVENTS: readonly string[] = [
 
 const ANSWERS: readonly string[] = [
   "start 201",
+  "start 409",
   "signal 202",
   "signal 409",
   "cancel 202",
