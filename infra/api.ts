@@ -176,6 +176,8 @@ function pathParameters(path: string): Record<string, boolean> {
 function addGatewayErrors(api: apigateway.RestApi): void {
   const { ResponseType } = apigateway;
   const answers: readonly (readonly [string, apigateway.ResponseType, ErrorCode])[] = [
+    ["BadBody", ResponseType.BAD_REQUEST_BODY, "invalid_request"],
+    ["BadParameters", ResponseType.BAD_REQUEST_PARAMETERS, "invalid_request"],
     ["TooLarge", ResponseType.REQUEST_TOO_LARGE, "request_too_large"],
     ["Throttled", ResponseType.THROTTLED, "too_many_requests"],
     ["Unsigned", ResponseType.MISSING_AUTHENTICATION_TOKEN, "access_denied"],
