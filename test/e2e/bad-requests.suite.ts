@@ -88,6 +88,8 @@ export function badRequests(setting: BadInputSetting): void {
   });
 
   test("bytes are counted before they are read: bodies, values, and a bomb of brackets (L13, M-01)", async () => {
+    // LocalStack's own validator falls over deeper ones before Pawl sees them.
+    const levels = setting.target.name === "localstack" ? 300 : 100_000;
     const start = (input: string): RawRequest =>
       post(`{"workflow_type":"echoes","input":${input}}`);
     await setting.refused("request_too_large", START, post(" ".repeat(REQUEST_BYTES_MAX + 1)));
@@ -101,13 +103,13 @@ export function badRequests(setting: BadInputSetting): void {
       START,
       start(`"${"漢".repeat(PAYLOAD_BYTES_MAX / 3 + 1)}"`),
     );
-    await setting.refused("payload_too_deep", START, post("[".repeat(100_000)));
+    await setting.refused("payload_too_deep", START, post("[".repeat(levels)));
     await setting.refused(
       "payload_too_deep",
       START,
-      start("[".repeat(100_000) + "]".repeat(100_000)),
+      start("[".repeat(levels) + "]".repeat(levels)),
     );
-    await setting.refused("payload_too_deep", START, start('{"a":'.repeat(100_000)));
+    await setting.refused("payload_too_deep", START, start('{"a":'.repeat(levels)));
     const path = `${START}/${setting.witness.id}`;
     const args = (value: string): RawRequest => post(`{"args":[${value}]}`);
     await setting.refused(
@@ -115,7 +117,7 @@ export function badRequests(setting: BadInputSetting): void {
       `${path}/signal/note`,
       args(`"${"x".repeat(PAYLOAD_BYTES_MAX)}"`),
     );
-    await setting.refused("payload_too_deep", `${path}/query/state`, args("[".repeat(1_000)));
+    await setting.refused("payload_too_deep", `${path}/query/state`, args("[".repeat(levels)));
   });
 
   test.runIf(setting.target.name !== "localstack")(
