@@ -1,4 +1,5 @@
 /** What the benchmark writes down: figures of a workload, and how they stand to the targets. */
+import { loadavg } from "node:os";
 
 /** The rows P1 to P9 of docs/PERFORMANCE.md, and D-04 of the requirements. */
 export type TargetName = "P1" | "P2" | "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "P9" | "D-04";
@@ -33,22 +34,30 @@ export function isMet({ measured, wanted }: Check): boolean {
   return "atMost" in wanted ? measured <= wanted.atMost : measured >= wanted.atLeast;
 }
 
+/** A result, with the machine's load average of the minute in which it was written down. */
+export type Loaded<T> = T & { readonly load1: number };
+
 /** Gathers the results of all parts of the benchmark. */
 export class Results {
-  readonly measurements: Measurement[] = [];
-  readonly checks: Check[] = [];
-  readonly #onMeasurement: (measurement: Measurement) => void;
+  readonly measurements: Loaded<Measurement>[] = [];
+  readonly checks: Loaded<Check>[] = [];
+  readonly #onMeasurement: (measurement: Loaded<Measurement>) => void;
 
-  constructor(onMeasurement: (measurement: Measurement) => void) {
+  constructor(onMeasurement: (measurement: Loaded<Measurement>) => void) {
     this.#onMeasurement = onMeasurement;
   }
 
   add(measurement: Measurement): void {
-    this.measurements.push(measurement);
-    this.#onMeasurement(measurement);
+    const loaded = withLoad(measurement);
+    this.measurements.push(loaded);
+    this.#onMeasurement(loaded);
   }
 
   check(check: Check): void {
-    this.checks.push(check);
+    this.checks.push(withLoad(check));
   }
+}
+
+function withLoad<T>(result: T): Loaded<T> {
+  return { ...result, load1: Math.round((loadavg()[0] ?? 0) * 10) / 10 };
 }

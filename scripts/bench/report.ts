@@ -1,15 +1,15 @@
 /** The benchmark's results as JSON lines, as a table for a terminal, and as the table of the documentation. */
 import { readFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
-import { type Check, isMet, type Measurement, type Results } from "./measurement.ts";
+import { cpus } from "node:os";
+import { type Check, isMet, type Loaded, type Measurement, type Results } from "./measurement.ts";
 
 const manifest = new URL("../../package.json", import.meta.url);
 // The package's own manifest: its version is a string.
 const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string };
 
 /** One JSON line, with the field names of the peers' harness. */
-export function jsonLine(result: Measurement | Check): string {
-  const meta = { peer: "pawl", version, node: process.version, load1: rounded(loadavg()[0] ?? 0) };
+export function jsonLine(result: Loaded<Measurement> | Loaded<Check>): string {
+  const meta = { peer: "pawl", version, node: process.version };
   if ("target" in result) return JSON.stringify({ ...meta, ...result, met: isMet(result) });
   const { figures, ...fields } = result;
   const values = Object.entries(figures).map(([name, value]) => [name, rounded(value)]);
@@ -35,24 +35,23 @@ export function checkTable(checks: readonly Check[]): string {
 
 /** What stands between the marks in docs/PERFORMANCE.md. */
 export function markdown(results: Results): string {
-  const load = rounded(loadavg()[0] ?? 0);
   return [
-    `Pawl ${version}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), load average ${load} at the end of the run.`,
+    `Pawl ${version}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}).`,
     "",
-    "| | Target | Measured | Wanted | |",
-    "|---|---|---|---|---|",
+    "| | Target | Measured | Wanted | | Load |",
+    "|---|---|---|---|---|---|",
     ...sorted(results.checks).map(
       (check) =>
-        `| ${check.target} | ${check.what}${check.steady ? "" : " ⏱"} | ${valueOf(check)} | ${wantedOf(check)} | ${isMet(check) ? "met" : "**falls short**"} |`,
+        `| ${check.target} | ${check.what}${check.steady ? "" : " ⏱"} | ${valueOf(check)} | ${wantedOf(check)} | ${isMet(check) ? "met" : "**falls short**"} | ${check.load1} |`,
     ),
     "",
-    "⏱: a time, which other work on the machine makes longer. Everything else is a count, a size or a ratio within one run.",
+    "⏱: a time, which other work on the machine makes longer. Everything else is a count, a size or a ratio within one run. Load: the load average of that minute; above the number of cores, times are too long.",
     "",
-    "| Workload | | c | Figures | Store |",
-    "|---|---|---|---|---|",
+    "| Workload | | c | Figures | Store | Load |",
+    "|---|---|---|---|---|---|",
     ...results.measurements.map(
-      ({ workload, what, variant, concurrency, figures, durability }) =>
-        `| ${workload} | ${what}${variant === undefined ? "" : `, ${variant}`} | ${concurrency ?? ""} | ${figuresText(figures)} | ${durability} |`,
+      ({ workload, what, variant, concurrency, figures, durability, load1 }) =>
+        `| ${workload} | ${what}${variant === undefined ? "" : `, ${variant}`} | ${concurrency ?? ""} | ${figuresText(figures)} | ${durability} | ${load1} |`,
     ),
   ].join("\n");
 }
@@ -84,7 +83,7 @@ function wantedOf({ wanted, unit }: Check): string {
   return `${text} ${unit}`.trimEnd();
 }
 
-function sorted(checks: readonly Check[]): readonly Check[] {
+function sorted<C extends Check>(checks: readonly C[]): readonly C[] {
   return checks.toSorted((one, other) => one.target.localeCompare(other.target));
 }
 
