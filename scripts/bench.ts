@@ -131,6 +131,7 @@ async function steps(bed: Bed): Promise<void> {
   });
   check({
     ...ratio,
+    steady: false,
     target: "P3",
     what: `local step / one store round trip (${store})`,
     measured: local.gapMs / roundTripMs,
