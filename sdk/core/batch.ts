@@ -3,18 +3,26 @@ import { invariant } from "./errors.ts";
 import { type Batch, type HistoryEvent, isTerminal, SCHEMA_VERSION } from "./events.ts";
 
 /** Where a log stands: what its last batch says (R11). */
-export interface Tail extends Pick<Batch, "lease" | "turn_from" | "closed" | "generation"> {
+export interface Tail
+  extends Pick<Batch, "lease" | "turn_from" | "closed" | "pending_signals" | "generation"> {
   /** The sequence number that the next event of the log gets, from 1. */
   readonly next: number;
 }
 
-const EMPTY: Tail = { next: 1, lease: null, turn_from: null, closed: false, generation: 0 };
+const EMPTY: Tail = {
+  next: 1,
+  lease: null,
+  turn_from: null,
+  closed: false,
+  pending_signals: 0,
+  generation: 0,
+};
 
 /** Where the log stands behind its last batch; undefined means that it is empty. */
 export function tailOf(last: Batch | undefined): Tail {
   if (last === undefined) return EMPTY;
-  const { lease, turn_from, closed, generation } = last;
-  return { next: nextSequence(last), lease, turn_from, closed, generation };
+  const { lease, turn_from, closed, pending_signals, generation } = last;
+  return { next: nextSequence(last), lease, turn_from, closed, pending_signals, generation };
 }
 
 /** The sequence number that the next event of the log gets, from 1. */
@@ -41,6 +49,8 @@ export function inboundBatch(tail: Tail, events: readonly HistoryEvent[], nonce:
     lease: closed ? null : tail.lease,
     turn_from: closed ? null : tail.turn_from,
     closed,
+    pending_signals:
+      tail.pending_signals + events.filter(({ type }) => type === "SignalReceived").length,
     nonce,
     basis: tail.next,
     generation: tail.generation,

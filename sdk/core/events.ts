@@ -197,6 +197,8 @@ export interface Batch {
   /** The sequence of the batch that opened the turn still open after this batch, or null. */
   readonly turn_from: number | null;
   readonly closed: boolean;
+  /** Signals that workflow code has not taken: whoever accepts one more sees it at the tail (L10). */
+  readonly pending_signals: number;
   /** The writer's mark: equal to the stored one, a failed condition was our own success (R9). */
   readonly nonce: string;
   /** Reserved for grouped durability (R17, R18): equal to `sequence`, and 0, in strict mode. */

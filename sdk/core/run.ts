@@ -102,7 +102,8 @@ export class RunState {
   cancelRequestedAt: number | undefined;
   readonly openActivities: Map<number, ActivityState> = new Map();
   readonly openTimers: Map<number, TimerState> = new Map();
-  signalCount = 0;
+  /** Signals that workflow code has not taken, as the last batch says. */
+  pendingSignals = 0;
   private readonly keys = new Map<string, EventPosition>();
   /** Their rows are concluded as cancelled: a late claim is refused, a running body told. */
   readonly cancelledAttempts: CancelledAttempt[] = [];
@@ -127,8 +128,15 @@ export class RunState {
 
   /** Where the log stands. */
   tail(): Tail {
-    const { next, lease, turnFrom, closed, generation } = this;
-    return { next, lease, turn_from: turnFrom, closed, generation };
+    const { next, lease, turnFrom, closed, pendingSignals, generation } = this;
+    return {
+      next,
+      lease,
+      turn_from: turnFrom,
+      closed,
+      pending_signals: pendingSignals,
+      generation,
+    };
   }
 
   /** The run's first event, which whoever writes the first batch puts there (R12). */
@@ -144,13 +152,19 @@ export class RunState {
   }
 
   /** Takes over what the batch's header says once all its events are folded. */
-  endBatch(batch: Pick<Batch, "kind" | "sequence" | "lease" | "turn_from" | "generation">): void {
+  endBatch(
+    batch: Pick<
+      Batch,
+      "kind" | "sequence" | "lease" | "turn_from" | "pending_signals" | "generation"
+    >,
+  ): void {
     if (batch.kind === "task") {
       const from = this.turnFrom ?? batch.sequence;
       if (batch.lease === null) this.turns.push({ from, to: batch.sequence });
     }
     this.lease = batch.lease;
     this.turnFrom = batch.turn_from;
+    this.pendingSignals = batch.pending_signals;
     this.generation = batch.generation;
   }
 
@@ -176,7 +190,6 @@ export class RunState {
         this.know("start");
         return;
       case "SignalReceived":
-        this.signalCount++;
         this.know(requestKey(event.signal_id));
         return;
       case "CancelRequested":

@@ -326,6 +326,7 @@ export class Turn {
       lease,
       turn_from: lease === null ? null : (this.state.turnFrom ?? sequence),
       closed: this.state.closed,
+      pending_signals: this.instance.pendingSignals(),
       nonce,
       basis: sequence,
       generation: this.state.generation,

@@ -175,6 +175,7 @@ export function batchAt(sequence: number, parts: Partial<Batch> = {}): Batch {
     closed: false,
     nonce: fresh("nonce"),
     basis: sequence,
+    pending_signals: 0,
     generation: 0,
     ...parts,
   };

@@ -21,6 +21,7 @@ describe("a batch of delivered events (R11)", () => {
       lease: null,
       turn_from: null,
       closed: false,
+      pending_signals: 1,
       nonce: "n-1",
       basis: 1,
       generation: 0,
@@ -37,6 +38,12 @@ describe("a batch of delivered events (R11)", () => {
       basis: 2,
       generation: 3,
     });
+  });
+
+  test("counts the signals that nobody has taken on (L10)", () => {
+    const [tail] = log({ events: [started()], pending_signals: 4 });
+    const batch = inboundBatch(tailOf(tail), [signal("a"), cancelRequested(), signal("b")], "n");
+    expect(batch.pending_signals).toBe(6);
   });
 
   test("ends lease and turn when it closes the run (E9)", () => {

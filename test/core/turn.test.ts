@@ -196,6 +196,7 @@ describe("the drafted batch", () => {
       closed: false,
       nonce: "n-1",
       basis: 2,
+      pending_signals: 0,
       generation: 0,
     });
     expect(state.turnThatConsumed(2)).toEqual({ from: 2, to: 2 });

@@ -48,6 +48,7 @@ export function batchesOf(events: readonly HistoryEvent[]): readonly Batch[] {
       closed: some.some(isTerminal),
       nonce: `n-${index}`,
       basis: index + 1,
+      pending_signals: 0,
       generation: 0,
     });
   }

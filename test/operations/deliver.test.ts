@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { inboundBatch, tailOf } from "../../sdk/core/batch.ts";
 import { InfrastructureError } from "../../sdk/core/errors.ts";
 import type { Batch, HistoryEvent, RunKey } from "../../sdk/core/events.ts";
+import { PENDING_SIGNALS_MAX } from "../../sdk/core/limits.ts";
 import { ApiWorld, NOW, unanswered } from "./world.ts";
 
 const REF = { workflow_id: "o-1" } as const;
@@ -224,6 +225,25 @@ function signalEvent(signal_id: string): HistoryEvent {
     arguments: { json: "[]" },
   };
 }
+
+describe("signals that nobody takes", () => {
+  test("one more than the limit is refused by name before anything is sent; a cancel still gets in (L10)", async () => {
+    await world.append(run, { ...turn(), pending_signals: PENDING_SIGNALS_MAX });
+    await expect(
+      world.operations.signal({ workflow_id: "o-1" }, "go", { args: [] }),
+    ).rejects.toMatchObject({ code: "signals_pending_limit", status: 429 });
+    expect(requestMessages()).toEqual([]);
+    await world.operations.cancel({ workflow_id: "o-1" }, {});
+    expect(await types()).toContain("CancelRequested");
+  });
+
+  test("each one in the log counts until a task says how many are left", async () => {
+    await world.append(run, turn());
+    await world.operations.signal({ workflow_id: "o-1" }, "go", { args: [] });
+    await world.operations.signal({ workflow_id: "o-1" }, "go", { args: [] });
+    expect((await world.ports.history.readTail(run))?.pending_signals).toBe(2);
+  });
+});
 
 describe("interleavings of message and append", () => {
   test("when the API dies between message and append, the message holds all that is needed (K6)", async () => {

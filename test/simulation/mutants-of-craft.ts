@@ -98,16 +98,6 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: "the outcome of an earlier attempt is accepted",
-    file: "sdk/core/deliver.ts",
-    edits: [
-      [
-        "activity.local_activity || activity.attempt !== announces.attempt)",
-        "activity.local_activity)",
-      ],
-    ],
-  },
-  {
     name: "no clock margin",
     file: "sdk/core/limits.ts",
     edits: [["export const LEASE_MARGIN_MS = 3_000;", "export const LEASE_MARGIN_MS = 0;"]],

@@ -28,6 +28,11 @@ export const EQUIVALENTS: readonly Equivalent[] = [
       "every seed with a blind sweeper (seven of ten, and all single faults) runs without it: redelivery alone keeps runs going",
   },
   {
+    name: "the outcome of an earlier attempt is accepted",
+    reason:
+      "the next attempt exists only behind the earlier one's outcome in the log, whose key is known: such a message is settled before it could be delivered",
+  },
+  {
     name: "R5 void: a void event opens a turn",
     reason:
       "a turn without anything to record ends as nothing, and its message is deleted by the same rule",

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { inChunks, workTogether } from "./crew.ts";
+import type { PlannedFault } from "./gate.ts";
 import type { Job } from "./jobs.ts";
 import { EQUIVALENTS, MUTANTS } from "./mutants.ts";
 import regressions from "./regressions.json" with { type: "json" };
@@ -19,6 +20,20 @@ function broken(tally: Tally): string {
 
 function seeds(profile: "random" | "storm", from: number, count: number): readonly Job[] {
   return inChunks(from, count, 10).map((chunk): Job => ({ kind: "seeds", profile, ...chunk }));
+}
+
+/** A kept run: a seed, or a program with planned faults. */
+function jobOf(kept: (typeof regressions)[number]): Job {
+  if (kept.program !== undefined)
+    return { kind: "planned", program: kept.program, planned: kept.planned.map(plannedFault) };
+  const profile = kept.profile === "storm" ? "storm" : "random";
+  return { kind: "seeds", profile, from: kept.seed ?? 0, count: 1 };
+}
+
+/** JSON has no literal types. */
+function plannedFault(fault: { operation: number; when: string; zombie: boolean }): PlannedFault {
+  const when = fault.when === "after" || fault.when === "applied" ? fault.when : "before";
+  return { ...fault, when };
 }
 
 describe("the production code under simulated faults", () => {
@@ -49,14 +64,7 @@ describe("the production code under simulated faults", () => {
   test(
     "never again breaks what it once broke: the kept seeds",
     async () => {
-      const jobs = regressions.map(
-        ({ seed, profile }): Job => ({
-          kind: "seeds",
-          profile: profile === "storm" ? "storm" : "random",
-          from: seed,
-          count: 1,
-        }),
-      );
+      const jobs = regressions.map(jobOf);
       expect(broken(await workTogether(jobs))).toBe("");
     },
     MINUTE_MS,

@@ -275,6 +275,7 @@ export function log(...parts: readonly LogPart[]): readonly Batch[] {
       closed: given.events.some(isTerminal),
       nonce: `nonce-${sequence}`,
       basis: sequence,
+      pending_signals: 0,
       generation: 0,
       ...given,
     };

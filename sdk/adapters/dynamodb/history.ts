@@ -24,6 +24,7 @@ const headerSchema = v.object({
   closed: v.boolean(),
   nonce: v.string(),
   basis: v.number(),
+  pending_signals: v.number(),
   generation: v.number(),
   events: v.exactOptional(v.string()),
   events_blob: v.exactOptional(v.string()),
@@ -72,8 +73,18 @@ function blobKey(run: RunKey, batch: Batch): string {
 
 async function itemOf(run: RunKey, batch: Batch, blobs: Blobs): Promise<Item> {
   const { schema, sequence, kind, events, lease, turn_from, closed } = batch;
-  const { nonce, basis, generation } = batch;
-  const header = { schema, kind, lease, turn_from, closed, nonce, basis, generation };
+  const { nonce, basis, pending_signals, generation } = batch;
+  const header = {
+    schema,
+    kind,
+    lease,
+    turn_from,
+    closed,
+    pending_signals,
+    nonce,
+    basis,
+    generation,
+  };
   const json = JSON.stringify(events);
   const item = { pk: runPartition(run), sk: sequence, n_events: events.length, ...header };
   if (utf8Bytes(json) <= BATCH_INLINE_BYTES_MAX) return { ...item, events: json };

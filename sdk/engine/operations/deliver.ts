@@ -11,6 +11,7 @@ import {
   SCHEMA_VERSION,
   type WorkflowStarted,
 } from "../../core/events.ts";
+import { PENDING_SIGNALS_MAX } from "../../core/limits.ts";
 import { type RequestEvent, requestId, requestKey } from "../../core/messages.ts";
 import { closingOf } from "../../core/views/closing.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -121,6 +122,13 @@ async function deliver(ports: Ports, request: Request): Promise<AcceptedResponse
   if (tail?.closed === true) throw await closedError(ports, row, tail);
 
   const event = await request.event();
+  const pending = tail?.pending_signals ?? 0;
+  if (event.type === "SignalReceived" && pending >= PENDING_SIGNALS_MAX)
+    throw pawlError("signals_pending_limit", {
+      run_id: row.run_id,
+      pending: String(pending),
+      limit: String(PENDING_SIGNALS_MAX),
+    });
   await ports.queue.send([
     {
       message: {
