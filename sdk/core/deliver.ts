@@ -47,6 +47,14 @@ export function isCancelled(state: RunState, activity: ActivityState): boolean {
   return state.cancelRequestedAt !== undefined && activity.scheduled_in < state.cancelRequestedAt;
 }
 
+/** After a cancel request, something is open that it ends: the request is not inert. */
+export function hasCancellable(state: RunState): boolean {
+  return [...state.openActivities.values()].some(
+    (activity) =>
+      isCancelled(state, activity) && !(activity.local_activity && activity.phase === "started"),
+  );
+}
+
 function retryDue(state: RunState, sequence: number, attempt: number, at: number): Delivery {
   const activity = state.openActivities.get(sequence);
   if (activity?.phase !== "backing_off" || activity.attempt !== attempt || activity.retry_due)

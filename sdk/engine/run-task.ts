@@ -5,7 +5,7 @@
  * a turn itself is in `turn-driver.ts`. After every lost race it starts again from the log.
  */
 import { inboundBatch } from "../core/batch.ts";
-import { deliver, isCancelled, isSelfContained } from "../core/deliver.ts";
+import { deliver, hasCancellable, isSelfContained } from "../core/deliver.ts";
 import { invariant } from "../core/errors.ts";
 import type { HistoryEvent, RunKey, WorkflowStarted } from "../core/events.ts";
 import { CHECK_MS_FIRST, LEASE_MARGIN_MS } from "../core/limits.ts";
@@ -253,6 +253,7 @@ export class RunTask {
         await this.removeAll();
         return "done";
       case "handed_over":
+        await this.driver.finish();
         for (const item of this.active) {
           if (item.message.message_id === outcome.alarm)
             this.decide(item, { kind: "defer", ms: 0 });
@@ -260,7 +261,10 @@ export class RunTask {
         }
         return "done";
       case "ended":
-        if (outcome.closing !== undefined) await this.markClosed(outcome.closing);
+        await Promise.all([
+          this.driver.finish(),
+          ...(outcome.closing === undefined ? [] : [this.markClosed(outcome.closing)]),
+        ]);
         await this.removeAll();
         return "done";
     }
@@ -377,14 +381,6 @@ export class RunTask {
     };
     return this.started;
   }
-}
-
-/** After a cancel request, something is open that it ends: the request is not inert. */
-function hasCancellable(state: RunState): boolean {
-  return [...state.openActivities.values()].some(
-    (activity) =>
-      isCancelled(state, activity) && !(activity.local_activity && activity.phase === "started"),
-  );
 }
 
 /** A message of a run that has no row: left over from a table that was restored or reset (K12). */

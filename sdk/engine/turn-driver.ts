@@ -49,6 +49,9 @@ export interface TurnDriverContext {
   readonly run: LoadedRun;
 }
 
+/** Milliseconds between two writes of the rows of local activities while a task runs. */
+const ROWS_EVERY_MS = 1_000;
+
 export class TurnDriver {
   private readonly ports: Ports;
   private readonly run: LoadedRun;
@@ -61,6 +64,7 @@ export class TurnDriver {
   private readonly entry: BodyEntry;
   private owns = false;
   private pollAt = 0;
+  private rowsAt: number;
   /** The lease's end that the alarm's visibility was set by. */
   private alarmAt = 0;
   /** Writes that need not be waited for before the next commit, but before the invocation ends. */
@@ -77,6 +81,7 @@ export class TurnDriver {
       this.keep(json, bytes),
     );
     this.rows = new LocalRows(this.run.key);
+    this.rowsAt = this.ports.host.now() + ROWS_EVERY_MS;
   }
 
   /** This invocation holds the lease, by the log as it is known. */
@@ -210,8 +215,10 @@ export class TurnDriver {
     await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });
     // R6: the dead owner may have died before its own sends.
     if (step.takenOver !== undefined) await announce(this.ports, key, state, step.takenOver);
-    if (bodiesRun) return { kind: "running" };
-    await this.finishAside();
+    if (bodiesRun) {
+      this.writeRowsEachSecond();
+      return { kind: "running" };
+    }
     if (lease !== null) return { kind: "handed_over", alarm: lease.alarm };
     return {
       kind: "ended",
@@ -322,8 +329,16 @@ export class TurnDriver {
     );
   }
 
+  /** A long chain of local activities shows its rows while it runs, off its own way (F-04). */
+  private writeRowsEachSecond(): void {
+    const now = this.ports.host.now();
+    if (now < this.rowsAt) return;
+    this.rowsAt = now + ROWS_EVERY_MS;
+    this.setAside(this.rows.write(this.ports.projection));
+  }
+
   /** The rows of local activities, and what else was set aside, before the invocation ends. */
-  private async finishAside(): Promise<void> {
+  async finish(): Promise<void> {
     this.setAside(this.rows.write(this.ports.projection));
     const aside = this.aside;
     this.aside = [];
