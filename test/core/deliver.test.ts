@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { deliver, isCancelled, isSelfContained } from "../../sdk/core/deliver.ts";
+import { deliver, hasCancellable, isCancelled, isSelfContained } from "../../sdk/core/deliver.ts";
 import type { Announcement, AttemptOutcome } from "../../sdk/core/messages.ts";
 import {
   cancelRequested,
@@ -162,5 +162,24 @@ describe("after a cancel request (J-02, J-04)", () => {
     const [first] = open().openActivities.values();
     if (first === undefined) throw new Error("an open activity");
     expect(isCancelled(open(), first)).toBe(false);
+  });
+});
+
+describe("a cancel request finds something to end (E1, J-02)", () => {
+  test.for([
+    // Nobody asked to cancel.
+    ["a queued activity, and no request", [queued(1).scheduled()], false],
+    ["a queued activity", [queued(1).scheduled(), cancelRequested()], true],
+    // A running local body ends itself at its next boundary.
+    ["a running local body", [local(1).scheduled(), local(1).started(), cancelRequested()], false],
+    [
+      "a local retry that waits",
+      [local(1).scheduled(), local(1).started(), local(1).retryScheduled(), cancelRequested()],
+      true,
+    ],
+    // What is asked for after the request is the workflow's cleaning up.
+    ["an activity of the cleanup", [cancelRequested(), queued(1).scheduled()], false],
+  ] as const)("%s", ([, events, expected]) => {
+    expect(hasCancellable(fold([started(), ...events]))).toBe(expected);
   });
 });
