@@ -25,6 +25,12 @@ function main(): number {
     console.log("0 passed, 1 failed");
     return 1;
   }
+  const coverage = ["run", "--project", "fast", "--coverage", "--reporter=dot", "test/core"];
+  if (!isFast && run("node_modules/vitest/vitest.mjs", coverage) !== 0) {
+    console.log("sdk/core is not fully covered by test/core");
+    console.log("0 passed, 1 failed");
+    return 1;
+  }
   mkdirSync("test-results", { recursive: true });
   rmSync(REPORT, { force: true });
   const projects = isFast ? ["fast"] : ["fast", "long", "localstack"];
