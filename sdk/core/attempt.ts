@@ -2,6 +2,8 @@
  * What follows the end of an attempt: the one place that decides between an outcome and a retry,
  * for local and queued activities alike. Pure: the caller passes the time.
  */
+
+import type { ActivityState } from "./activity-state.ts";
 import type {
   ActivityCancelled,
   ActivityCompleted,
@@ -15,7 +17,6 @@ import type {
 import type { Failure } from "./failure.ts";
 import type { AttemptEnd } from "./messages.ts";
 import { backoffMs, fullPolicy } from "./retry.ts";
-import type { ActivityState } from "./run.ts";
 
 /** How an attempt ended; `interrupted`: its process died before an outcome was recorded (R-03). */
 export type AttemptEnding = AttemptEnd | { readonly kind: "interrupted" };

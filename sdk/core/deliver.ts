@@ -2,10 +2,12 @@
  * What an announced event becomes in the log: the events to append, or "void" when the log already
  * answers it (its attempt, timer or retry is over; R5). The same for every appender.
  */
+
+import type { ActivityState } from "./activity-state.ts";
 import { concludeAttempt } from "./attempt.ts";
 import type { ActivityStarted, HistoryEvent, QueuedAttemptFields } from "./events.ts";
 import type { Announcement, AttemptOutcome } from "./messages.ts";
-import type { ActivityState, RunState } from "./run.ts";
+import type { RunState } from "./run.ts";
 
 export type Delivery = readonly HistoryEvent[] | "void";
 

@@ -2,11 +2,13 @@
  * What committed batches announce and nobody has answered yet: the messages to send, or to send
  * again. Repeating a dispatch is always safe: ids and keys are the same every time.
  */
+
+import { type ActivityState, retryAt } from "./activity-state.ts";
 import type { RunKey } from "./events.ts";
 import { SCHEMA_VERSION } from "./events.ts";
 import type { ActivityTaskMessage, Announcement, WorkflowTaskMessage } from "./messages.ts";
 import { DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
-import { type ActivityState, type CancelledAttempt, type RunState, retryAt } from "./run.ts";
+import { type CancelledAttempt, type RunState } from "./run.ts";
 
 export interface Dispatch {
   readonly message: WorkflowTaskMessage | ActivityTaskMessage;

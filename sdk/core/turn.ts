@@ -4,6 +4,8 @@
  * Every event is folded into the state and fed to the instance as soon as it is drafted: the next
  * decision sees it. That is the speculation; whoever loses the append throws both away.
  */
+
+import type { ActivityState } from "./activity-state.ts";
 import { type AttemptEnding, concludeAttempt } from "./attempt.ts";
 import type { ActivityCommand, Command } from "./commands.ts";
 import { activityFields, deliver, isCancelled } from "./deliver.ts";
@@ -26,7 +28,7 @@ import { HISTORY_EVENTS_MAX, PENDING_ACTIVITIES_MAX } from "./limits.ts";
 import { type Announcement, eventKey } from "./messages.ts";
 import { encode, type Payload } from "./payload.ts";
 import type { WorkflowInstance } from "./replay.ts";
-import type { ActivityState, RunState } from "./run.ts";
+import type { RunState } from "./run.ts";
 
 export interface TurnPorts {
   /** The time by this machine's clock, milliseconds since the epoch. */

@@ -2,9 +2,11 @@
  * Which local bodies a turn may enter, until when they run, and what they are given: the arguments
  * and heartbeat that the log holds, not what the code would pass today.
  */
+
+import type { ActivityState } from "../core/activity-state.ts";
 import type { RunKey } from "../core/events.ts";
 import { INVOCATION_RESERVE_MS } from "../core/limits.ts";
-import type { ActivityState, RunState } from "../core/run.ts";
+import type { RunState } from "../core/run.ts";
 import type { LocalStart } from "../core/turn.ts";
 import type { Host, Invocation } from "../ports/host.ts";
 import { type Deadline, deadlineOf, infoOf } from "./body.ts";

@@ -2,10 +2,12 @@
  * The rows of local activities and their attempts (F-04, S-09): a projection of the log, gathered
  * while a task works and written off the critical path. The log can rebuild it at any time.
  */
+
+import type { ActivityState } from "../core/activity-state.ts";
 import type { Batch, HistoryEvent, RunKey } from "../core/events.ts";
 import { activityId, attemptId } from "../core/ids.ts";
 import { fullPolicy } from "../core/retry.ts";
-import type { ActivityState, RunState } from "../core/run.ts";
+import type { RunState } from "../core/run.ts";
 import type { ActivityExecutionRow, LocalAttemptRow, Projection } from "../ports/attempts.ts";
 
 type AttemptStatus = LocalAttemptRow["status"];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ActivityState } from "../../sdk/core/activity-state.ts";
 import {
   type AttemptEnding,
   type ConclusionContext,
@@ -8,7 +9,6 @@ import {
 import type { TimeoutKind } from "../../sdk/core/events.ts";
 import type { Failure } from "../../sdk/core/failure.ts";
 import type { ActivityOptionsSnapshot } from "../../sdk/core/options.ts";
-import type { ActivityState } from "../../sdk/core/run.ts";
 import { failure, fold, local, queued, started, T } from "../support/core.ts";
 
 /** A local activity that was scheduled at T, given up at `deadline` when there is one. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { retryAt } from "../../sdk/core/activity-state.ts";
 import { InvariantError } from "../../sdk/core/errors.ts";
 import type { HistoryEvent } from "../../sdk/core/events.ts";
-import { RunState, retryAt } from "../../sdk/core/run.ts";
+import { RunState } from "../../sdk/core/run.ts";
 import {
   completed,
   fold,

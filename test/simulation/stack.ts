@@ -1,5 +1,4 @@
 /** The production functions, composed as in `functions/`, deployed into a fake AWS with faults. */
-import { createHash } from "node:crypto";
 import { createActivityTaskHandler } from "../../functions/activity-task.ts";
 import { createApiHandler } from "../../functions/api.ts";
 import { createPorts } from "../../functions/compose.ts";
@@ -253,8 +252,4 @@ function bodiesOf(event: unknown): string {
         : "?";
     })
     .join(" ");
-}
-
-export function sha256(text: string): string {
-  return createHash("sha256").update(text, "utf8").digest("hex");
 }

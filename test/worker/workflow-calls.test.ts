@@ -277,6 +277,8 @@ describe("replay-stable values", () => {
     await expect((async () => await call())()).rejects.toMatchObject(outside);
     const inActivity = activity(async () => await call());
     const wf = workflow(() => inActivity());
-    await expect(resultOf({ wf, inActivity }, "wf")).rejects.toMatchObject({ type: "outside_workflow" });
+    await expect(resultOf({ wf, inActivity }, "wf")).rejects.toMatchObject({
+      type: "outside_workflow",
+    });
   });
 });
