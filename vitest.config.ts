@@ -1,10 +1,34 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const LOCALSTACK = ["test/**/localstack.test.ts"];
-const LONG = ["test/package/*.test.ts", "test/simulation/long.test.ts"];
+const LONG = [
+  "test/package/*.test.ts",
+  "test/simulation/long.test.ts",
+  "test/world/dynamo-differential.test.ts",
+];
 
-/** Projects by what they need: `fast` runs everywhere, `long` takes minutes, `localstack` deploys for real. */
+/** Files that take long, most of it waiting: last, they would run alone. */
+const SLOW = [
+  "test/e2e/embedded-crashes.test.ts",
+  "test/e2e/embedded.test.ts",
+  "test/simulation/simulation.test.ts",
+  "test/cli/smoke.test.ts",
+  "test/contract/emulators.test.ts",
+];
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = SLOW.findIndex((slow) => moduleId.endsWith(slow));
+      return index === -1 ? SLOW.length : index;
+    };
+    return (await super.sort(files)).toSorted((left, right) => rank(left) - rank(right));
+  }
+}
+
+/** Projects by what they need: `fast` runs everywhere, `long` takes minutes, `localstack` deploys for real; one after the other. */
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -18,16 +42,20 @@ export default defineConfig({
     ],
   },
   test: {
+    // Much of the time is spent waiting for real processes: more workers than cores.
+    maxWorkers: 5,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 120_000,
     projects: [
       {
         extends: true,
-        test: { name: "fast", include: ["test/**/*.test.ts"], exclude: [...LOCALSTACK, ...LONG] },
-      },
-      {
-        extends: true,
-        test: { name: "long", include: LONG, testTimeout: 300_000, hookTimeout: 300_000 },
+        test: {
+          name: "fast",
+          include: ["test/**/*.test.ts"],
+          exclude: [...LOCALSTACK, ...LONG],
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
@@ -36,6 +64,19 @@ export default defineConfig({
           include: LOCALSTACK,
           testTimeout: 180_000,
           hookTimeout: 900_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "long",
+          include: LONG,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // Each of them takes all cores.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

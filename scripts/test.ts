@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 
 const REPORT = "test-results/report.json";
 
+/** How much of the deterministic simulation is part of every full run. */
+const SIMULATION = { PAWL_SIMULATION_SEEDS: "2000", PAWL_SIMULATION_PAIRS: "1000" };
+
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
@@ -45,7 +48,8 @@ function main(): number {
 }
 
 function run(script: string, args: readonly string[]): number {
-  return spawnSync(process.execPath, [script, ...args], { stdio: "inherit" }).status ?? 1;
+  const env = { ...SIMULATION, ...process.env };
+  return spawnSync(process.execPath, [script, ...args], { stdio: "inherit", env }).status ?? 1;
 }
 
 function conclude(status: number): number {

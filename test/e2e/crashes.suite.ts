@@ -2,7 +2,7 @@
  * What only a crash point or a count can show; runs on `memory` and `embedded`. LocalStack's
  * processes cannot be stopped at a call, so these stay off it (README, "Tests").
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WorkflowHandle } from "../../sdk/client.ts";
 import { startMessage } from "../../sdk/engine/operations/start.ts";
 import {
@@ -20,12 +20,12 @@ export function crashes(target: EndToEndTarget): void {
     let platform: TestPlatform;
     const finished: WorkflowHandle[] = [];
 
-    beforeEach(async () => {
+    beforeAll(async () => {
       platform = await target.create();
     });
 
-    afterEach(async () => {
-      for (const handle of finished.splice(0))
+    afterAll(async () => {
+      for (const handle of finished)
         await replayHistory(worker, { history_events: await handle.history() });
       await platform.close();
     });

@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   host.kill("SIGKILL");
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
 
 describe("a stack that is killed", () => {
