@@ -175,8 +175,9 @@ describe("the client, over the embedded stack", () => {
     const client = new Client({ baseUrl: api });
     const approve = defineSignal<[string]>("approve");
     const state = defineQuery<string>("state");
-    const handle = await client.start<string>("approval", { id: "a/b #%ü?", wait: 1 });
-    expect(await handle.query(state)).toBe("waiting");
+    const handle = await client.start<string>("approval", { id: "a/b #%ü?" });
+    // Known once the run's first task has committed, however long that takes here.
+    await expect.poll(() => handle.query(state), { timeout: 20_000 }).toBe("waiting");
     await handle.signal({ signal: approve, id: "signal-1" }, "bob");
     expect(await handle.result({ timeout: 20 })).toBe("bob");
     const run = await handle.describe();
