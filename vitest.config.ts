@@ -43,7 +43,7 @@ export default defineConfig({
   },
   test: {
     // Much of the time is spent waiting for real processes: more workers than cores.
-    maxWorkers: 5,
+    maxWorkers: 4,
     sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 120_000,
