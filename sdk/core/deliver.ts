@@ -49,12 +49,17 @@ export function isCancelled(state: RunState, activity: ActivityState): boolean {
   return state.cancelRequestedAt !== undefined && activity.scheduled_in < state.cancelRequestedAt;
 }
 
-/** After a cancel request, something is open that it ends: the request is not inert. */
-export function hasCancellable(state: RunState): boolean {
-  return [...state.openActivities.values()].some(
+/** What a cancel request ends: local bodies that run are left out, they end themselves (J-01). */
+export function cancellable(state: RunState): readonly ActivityState[] {
+  return [...state.openActivities.values()].filter(
     (activity) =>
       isCancelled(state, activity) && !(activity.local_activity && activity.phase === "started"),
   );
+}
+
+/** After a cancel request, something is open that it ends: the request is not inert. */
+export function hasCancellable(state: RunState): boolean {
+  return cancellable(state).length > 0;
 }
 
 function retryDue(state: RunState, sequence: number, attempt: number, at: number): Delivery {

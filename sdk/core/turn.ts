@@ -8,7 +8,7 @@
 import type { ActivityState } from "./activity-state.ts";
 import { type AttemptEnding, concludeAttempt } from "./attempt.ts";
 import type { ActivityCommand, Command } from "./commands.ts";
-import { activityFields, deliver, isCancelled } from "./deliver.ts";
+import { activityFields, cancellable, deliver, isCancelled } from "./deliver.ts";
 import { invariant, PawlError, pawlError } from "./errors.ts";
 import {
   type ActivityStarted,
@@ -127,11 +127,7 @@ export class Turn {
 
   /** After a cancel request: ends what was scheduled before it, but for local bodies, which end themselves. */
   async cancelOpenActivities(): Promise<void> {
-    for (const activity of this.state.openActivities.values()) {
-      if (!isCancelled(this.state, activity)) continue;
-      if (activity.local_activity && activity.phase === "started") continue;
-      await this.cancelActivity(activity);
-    }
+    for (const activity of cancellable(this.state)) await this.cancelActivity(activity);
   }
 
   private async cancelActivity(activity: ActivityState): Promise<void> {

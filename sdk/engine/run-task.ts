@@ -22,6 +22,7 @@ import { announce, send } from "./dispatch.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { persistently } from "./persistence.ts";
 import type { RunCache } from "./run-cache.ts";
+import { startedEvent } from "./started-event.ts";
 import { TurnDriver } from "./turn-driver.ts";
 
 /** What becomes of a message: deleted, or seen again after a while. */
@@ -370,15 +371,7 @@ export class RunTask {
     if (this.started !== undefined) return this.started;
     const row = await this.context.ports.runs.get(this.key);
     if (row === undefined) throw new MissingRunError(this.key);
-    this.started = {
-      type: "WorkflowStarted",
-      at: this.context.ports.host.now(),
-      workflow_type: row.workflow_type,
-      workflow_id: row.workflow_id,
-      run_id: row.run_id,
-      input: row.input,
-      seed: row.seed,
-    };
+    this.started = startedEvent(row, this.context.ports.host.now());
     return this.started;
   }
 }

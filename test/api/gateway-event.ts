@@ -1,5 +1,7 @@
 /** API Gateway's proxy events (REST API) as the service sends them: the path stays encoded. */
+
 import type { APIGatewayProxyEvent, Context } from "aws-lambda";
+import { unsignedIdentity } from "../../sdk/dev/unsigned-identity.ts";
 
 export interface Requested {
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
@@ -40,7 +42,7 @@ export function gatewayEvent(
       authorizer: null,
       protocol: "HTTP/1.1",
       httpMethod: method,
-      identity: IDENTITY,
+      identity: unsignedIdentity("127.0.0.1"),
       path: `/prod${path}`,
       stage: "prod",
       requestId: "gateway-request",
@@ -50,24 +52,6 @@ export function gatewayEvent(
     },
   };
 }
-
-const IDENTITY = {
-  accessKey: null,
-  accountId: null,
-  apiKey: null,
-  apiKeyId: null,
-  caller: null,
-  clientCert: null,
-  cognitoAuthenticationProvider: null,
-  cognitoAuthenticationType: null,
-  cognitoIdentityId: null,
-  cognitoIdentityPoolId: null,
-  principalOrgId: null,
-  sourceIp: "127.0.0.1",
-  user: null,
-  userAgent: null,
-  userArn: null,
-};
 
 export const CONTEXT: Context = {
   awsRequestId: "request-7",

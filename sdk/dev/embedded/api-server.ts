@@ -1,8 +1,10 @@
 /** API Gateway's REST API (v1, Lambda proxy integration) on a loopback port. */
+
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import * as v from "valibot";
+import { unsignedIdentity } from "../unsigned-identity.ts";
 import { ACCOUNT } from "./deployment.ts";
 import { type Answer, type HttpServer, jsonAnswer, readBody, serve } from "./http.ts";
 import type { InvocationResult } from "./wire.ts";
@@ -82,23 +84,10 @@ function requestContext(
     authorizer: null,
     domainName: request.headers.host ?? "127.0.0.1",
     httpMethod,
-    identity: {
-      accessKey: null,
-      accountId: null,
-      apiKey: null,
-      apiKeyId: null,
-      caller: null,
-      clientCert: null,
-      cognitoAuthenticationProvider: null,
-      cognitoAuthenticationType: null,
-      cognitoIdentityId: null,
-      cognitoIdentityPoolId: null,
-      principalOrgId: null,
-      sourceIp: request.socket.remoteAddress ?? "127.0.0.1",
-      user: null,
-      userAgent: request.headers["user-agent"] ?? null,
-      userArn: null,
-    },
+    identity: unsignedIdentity(
+      request.socket.remoteAddress ?? "127.0.0.1",
+      request.headers["user-agent"],
+    ),
     path,
     protocol: "HTTP/1.1",
     requestId: randomUUID(),

@@ -5,17 +5,13 @@
 import type { AcceptedResponse, SignalRequest, StopRequest } from "../../core/api.ts";
 import { inboundBatch, nextSequence, tailOf } from "../../core/batch.ts";
 import { InfrastructureError, pawlError } from "../../core/errors.ts";
-import {
-  type Batch,
-  type HistoryEvent,
-  SCHEMA_VERSION,
-  type WorkflowStarted,
-} from "../../core/events.ts";
+import { type Batch, type HistoryEvent, SCHEMA_VERSION } from "../../core/events.ts";
 import { PENDING_SIGNALS_MAX } from "../../core/limits.ts";
 import { type RequestEvent, requestId, requestKey } from "../../core/messages.ts";
 import { closingOf } from "../../core/views/closing.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { RunRow } from "../../ports/runs.ts";
+import { startedEvent } from "../started-event.ts";
 import { checkId, findRun, followLog, keyOf, type RunRef } from "./find-run.ts";
 import { checkValue, storeValue } from "./stored-values.ts";
 
@@ -187,19 +183,6 @@ async function appendOnce(ports: Ports, row: RunRow, batch: Batch): Promise<"app
     ports.telemetry.warn("an append was not answered", { run_id: row.run_id });
     return "lost";
   }
-}
-
-/** Whoever writes the first batch puts WorkflowStarted first: a request can overtake the start (R12). */
-function startedEvent(row: RunRow, at: number): WorkflowStarted {
-  return {
-    type: "WorkflowStarted",
-    at,
-    workflow_type: row.workflow_type,
-    workflow_id: row.workflow_id,
-    run_id: row.run_id,
-    input: row.input,
-    seed: row.seed,
-  };
 }
 
 function holds(batches: readonly Batch[], id: string): boolean {

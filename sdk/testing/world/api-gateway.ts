@@ -1,6 +1,8 @@
 /** API Gateway's REST API (v1, Lambda proxy integration) as a `fetch`, without a network. */
+
 import type { APIGatewayProxyEvent } from "aws-lambda";
 import type { Fetch, FetchInit } from "../../client/transport.ts";
+import { unsignedIdentity } from "../../dev/unsigned-identity.ts";
 import type { InvocationResult } from "./lambda.ts";
 
 const REQUEST_BYTES_MAX = 10_485_760;
@@ -81,23 +83,7 @@ function requestContext(
     authorizer: null,
     domainName: url.host,
     httpMethod,
-    identity: {
-      accessKey: null,
-      accountId: null,
-      apiKey: null,
-      apiKeyId: null,
-      caller: null,
-      clientCert: null,
-      cognitoAuthenticationProvider: null,
-      cognitoAuthenticationType: null,
-      cognitoIdentityId: null,
-      cognitoIdentityPoolId: null,
-      principalOrgId: null,
-      sourceIp: "127.0.0.1",
-      user: null,
-      userAgent: null,
-      userArn: null,
-    },
+    identity: unsignedIdentity("127.0.0.1"),
     path: url.pathname,
     protocol: "HTTP/1.1",
     requestId: `gateway-${now}`,
