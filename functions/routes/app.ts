@@ -1,6 +1,6 @@
 /** The HTTP API over the operations: routes, limits, errors, and nothing that decides about runs. */
-import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { Hono } from "hono/quick";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { getPath } from "hono/utils/url";
 import { pawlError } from "../../sdk/core/errors.ts";

@@ -288,6 +288,7 @@ const activityTask: Schema<ActivityTaskMessage> = v.object({
   last_heartbeat: v.exactOptional(payloadSchema),
 });
 
+const versioned = v.object({ schema: number });
 const messageSchema: Schema<Message> = v.union([workflowTask, activityTask]);
 
 /**
@@ -297,7 +298,7 @@ const messageSchema: Schema<Message> = v.union([workflowTask, activityTask]);
  */
 export function parseMessage(body: string): Message | undefined {
   const value = parsedJson(body);
-  const schema = v.safeParse(v.object({ schema: number }), value);
+  const schema = v.safeParse(versioned, value);
   if (!schema.success) return undefined;
   if (schema.output.schema > SCHEMA_VERSION)
     throw pawlError("schema_unknown", { what: `a message of schema ${schema.output.schema}` });

@@ -3,7 +3,6 @@
  * and refusals. Sets are not imitated: no item of Pawl has one.
  */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { utf8Bytes } from "../../core/payload.ts";
 import { validationError } from "./aws-errors.ts";
 import { UnsupportedByFake } from "./gate.ts";
 
@@ -90,7 +89,9 @@ export function copyValue(value: Value): unknown {
 }
 
 export function copyItem(item: Item): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, copyValue(value)]));
+  const copy: Record<string, unknown> = {};
+  for (const name in item) copy[name] = copyValue(item[name] ?? null);
+  return copy;
 }
 
 export function isList(value: Value): value is readonly Value[] {
@@ -152,14 +153,19 @@ function compareText(left: string, right: string): number {
 
 /** Bytes of an item as the service counts them: names and values. */
 export function itemBytes(item: Item): number {
+  const known = knownBytes.get(item);
+  if (known !== undefined) return known;
   let bytes = 0;
-  for (const [name, value] of Object.entries(item)) bytes += utf8Bytes(name) + valueBytes(value);
+  for (const name in item) bytes += Buffer.byteLength(name) + valueBytes(item[name] ?? null);
+  knownBytes.set(item, bytes);
   return bytes;
 }
+/** An item never changes, and every page that it stands on counts it again. */
+const knownBytes = new WeakMap<Item, number>();
 
 function valueBytes(value: Value): number {
   if (value === null || typeof value === "boolean") return 1;
-  if (typeof value === "string") return utf8Bytes(value);
+  if (typeof value === "string") return Buffer.byteLength(value);
   if (typeof value === "number") return numberBytes(value);
   if (value instanceof Uint8Array) return value.byteLength;
   if (isList(value))
@@ -167,7 +173,7 @@ function valueBytes(value: Value): number {
   return (
     3 +
     Object.entries(value).reduce(
-      (sum, [name, element]) => sum + 1 + utf8Bytes(name) + valueBytes(element),
+      (sum, [name, element]) => sum + 1 + Buffer.byteLength(name) + valueBytes(element),
       0,
     )
   );
