@@ -1,7 +1,8 @@
 /**
  * `npm run simulate -- [options]`: the deterministic simulation of the production code.
  *
- *   --seeds N [--from A] [--profile random|storm|mixed]   N seeds, in all cores
+ *   --seeds N [--from A]    N seeds from A on, in all cores: two thirds random, one third storm
+ *   --random N, --storm N   N seeds of one profile; both may be given
  *   --single [program]      every operation of the canonical programs fails once, in every way
  *   --pairs N               N pairs of such faults, drawn
  *   --twice N               N seeds, each run twice: equal hashes
@@ -29,11 +30,13 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string" },
     from: { type: "string", default: "1" },
-    profile: { type: "string", default: "mixed" },
+    random: { type: "string" },
     single: { type: "boolean", default: false },
+    storm: { type: "string" },
     pairs: { type: "string" },
     twice: { type: "string" },
     seed: { type: "string" },
+    profile: { type: "string" },
     program: { type: "string" },
     fault: { type: "string", default: "" },
     trace: { type: "boolean", default: false },
@@ -43,7 +46,7 @@ const { values } = parseArgs({
 const startedAt = performance.now();
 const tally = await campaign();
 console.log(report(tally, (performance.now() - startedAt) / 1_000));
-const untried = Number(values.seeds ?? 0) >= SEEDS_TO_TRY_ALL ? neverHappened(tally) : [];
+const untried = seedCount() >= SEEDS_TO_TRY_ALL ? neverHappened(tally) : [];
 if (untried.length > 0) console.log(`never happened: ${untried.join(", ")}`);
 process.exitCode = tally.failures.length > 0 || untried.length > 0 ? 1 : 0;
 
@@ -56,7 +59,9 @@ async function campaign(): Promise<Tally> {
     onProgress: (sofar) => {
       if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
       shownAt = performance.now();
-      console.error(`${sofar.runs} runs, ${sofar.failures.length} violations`);
+      const seconds = (shownAt - startedAt) / 1_000;
+      const rate = (sofar.runs / seconds).toFixed(1);
+      console.error(`${sofar.runs} runs (${rate}/s), ${sofar.failures.length} violations`);
     },
   });
 }
@@ -72,8 +77,8 @@ function oneAgain(): Job | undefined {
 
 function jobs(): readonly Job[] {
   const from = Number(values.from);
-  const seeds = profiles().flatMap(({ profile, share }) =>
-    inChunks(from, Math.round(Number(values.seeds ?? 0) * share), SEEDS_PER_JOB).map(
+  const seeds = profiles().flatMap(({ profile, count }) =>
+    inChunks(from, count, SEEDS_PER_JOB).map(
       (chunk): Job => ({ kind: "seeds", profile, ...chunk }),
     ),
   );
@@ -94,14 +99,17 @@ function jobs(): readonly Job[] {
   return [...single, ...twice, ...pairs, ...seeds];
 }
 
-/** `mixed`: two thirds random, one third storm. */
-function profiles(): readonly { readonly profile: Profile; readonly share: number }[] {
-  if (values.profile === "random" || values.profile === "storm")
-    return [{ profile: values.profile, share: 1 }];
+function profiles(): readonly { readonly profile: Profile; readonly count: number }[] {
+  const mixed = Number(values.seeds ?? 0);
+  const storms = Math.round(mixed / 3);
   return [
-    { profile: "random", share: 2 / 3 },
-    { profile: "storm", share: 1 / 3 },
+    { profile: "random", count: mixed - storms + Number(values.random ?? 0) },
+    { profile: "storm", count: storms + Number(values.storm ?? 0) },
   ];
+}
+
+function seedCount(): number {
+  return profiles().reduce((sum, { count }) => sum + count, 0);
 }
 
 function plannedFaults(text: string): readonly PlannedFault[] {
