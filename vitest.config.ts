@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const LOCALSTACK = ["test/**/localstack.test.ts"];
 const LONG = [
+  "test/faults/embedded-matrix.test.ts",
   "test/package/*.test.ts",
   "test/simulation/long.test.ts",
   "test/world/dynamo-differential.test.ts",

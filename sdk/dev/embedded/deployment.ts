@@ -63,10 +63,17 @@ export interface Deployment {
   readonly activityQueues: readonly string[];
 }
 
+/** Where queues are not as on AWS, for tests of crashes. */
+export interface QueueTuning {
+  readonly visibilityMs?: number | undefined;
+  /** Messages in one invocation of the workflow-task function; with 1, a crash stops one run only. */
+  readonly workflowBatchSizeMax?: number | undefined;
+}
+
 export function deployment(
   queues: readonly string[],
   timeouts: Readonly<Partial<Record<FunctionName, number>>>,
-  visibilityMs?: number,
+  { visibilityMs, workflowBatchSizeMax = QUEUE_BATCH_MAX }: QueueTuning = {},
 ): Deployment {
   const activityQueues = [...new Set([DEFAULT_ACTIVITY_QUEUE, ...queues])];
   for (const name of activityQueues) checkQueueName(name);
@@ -97,7 +104,7 @@ export function deployment(
       {
         queue: WORKFLOW_QUEUE,
         functionName: "workflow-task",
-        batchSizeMax: QUEUE_BATCH_MAX,
+        batchSizeMax: workflowBatchSizeMax,
         concurrencyMax: 4,
       },
       ...activityQueues.map((queue) => ({

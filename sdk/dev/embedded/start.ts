@@ -37,6 +37,8 @@ export interface EmbeddedOptions {
   readonly timeouts?: Readonly<Partial<Record<FunctionName, number>>>;
   /** Milliseconds for which a received message is hidden, where not as on AWS: tests of crashes wait less. */
   readonly visibilityMs?: number;
+  /** Messages in one invocation of the workflow-task function, where not 10: with 1 a crash stops one run only. */
+  readonly workflowBatchSizeMax?: number;
   /** Milliseconds of a workflow task's lease, where not the default of 30,000. */
   readonly leaseMs?: number;
 }
@@ -84,7 +86,7 @@ export async function startStack(
   options: EmbeddedOptions,
   bundlerIn: (root: string) => Bundler,
 ): Promise<EmbeddedStack> {
-  const deployed = deployment(options.queues ?? [], options.timeouts ?? {}, options.visibilityMs);
+  const deployed = deployment(options.queues ?? [], options.timeouts ?? {}, options);
   const folder = await openFolder(options.dataDir, options.reset ?? false);
   const log = logOf(options, folder);
   const stack = new Stack({ deployed, folder, log: log.write, options });
