@@ -18,8 +18,8 @@ export interface Start {
   readonly workflowId: string;
   readonly program: Program;
   readonly wait: number;
-  /** Another request for the same workflow id. */
-  readonly again?: boolean;
+  /** Another request for the same workflow id, with these policies. */
+  readonly again?: Readonly<Record<string, string>>;
 }
 
 export interface ClientOptions {
@@ -29,11 +29,21 @@ export interface ClientOptions {
   readonly violations: Violations;
   /** No new requests after this virtual time, milliseconds since the epoch. */
   readonly until: number;
+  /** Callers come back after hours. */
+  readonly patient: boolean;
 }
 
 /** These callers wait however long it takes. */
 const NEVER = new AbortController();
 const REPEATS_MAX = 3;
+const LARGE_CHARACTERS = 9_000;
+/** When the workflow id is taken, or was. */
+const POLICIES = [
+  {},
+  { duplicate_policy: "return_existing_active" },
+  { id_reuse_policy: "allow_duplicate_failed_only" },
+  { id_reuse_policy: "reject_duplicate" },
+] as const;
 
 export class Clients {
   readonly accepted: Accepted[] = [];
@@ -66,14 +76,34 @@ export class Clients {
       const delayMs = rng.chance(0.2) ? rng.int(0, 300) : rng.int(300, withinMs);
       at(beginMs + delayMs, () => this.#act(start.workflowId, `q${rng.int(0, 2)}-${index % 3}`));
     }
-    if (rng.chance(0.15))
-      at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "cancel", "c1"));
-    if (rng.chance(0.05))
+    if (rng.chance(0.15)) {
+      const cancelMs = beginMs + rng.int(200, withinMs);
+      at(cancelMs, () => this.#stop(start.workflowId, "cancel", "c1"));
+      if (rng.chance(0.2))
+        at(cancelMs + rng.int(0, 9_000), () => this.#stop(start.workflowId, "cancel", "c2"));
+    }
+    if (rng.chance(0.06))
       at(beginMs + rng.int(200, withinMs), () => this.#stop(start.workflowId, "terminate", "x1"));
-    if (rng.chance(0.2)) at(beginMs + rng.int(200, withinMs), () => this.#read(start.workflowId));
+    for (const readMs of [withinMs, 2 * withinMs])
+      if (rng.chance(0.15)) at(beginMs + rng.int(200, readMs), () => this.#read(start.workflowId));
     // The same workflow id once more: refused while the run is open, another run when it is closed.
-    if (rng.chance(0.15))
-      at(beginMs + rng.int(2_000, withinMs), () => this.start({ ...start, again: true }));
+    for (const [index, chance] of [0.15, 0.05].entries())
+      if (rng.chance(chance))
+        at(beginMs + rng.int(2_000, withinMs), () =>
+          this.start({ ...start, again: { ...rng.pick(POLICIES), request_id: `again${index}` } }),
+        );
+    if (this.#options.patient) this.#planLate(start, at);
+  }
+
+  /** What callers do hours later. */
+  #planLate({ workflowId }: Start, at: (delayMs: number, call: () => Promise<void>) => void): void {
+    const { rng, world, until } = this.#options;
+    const restMs = until - world.scheduler.now();
+    for (let index = rng.int(0, 3); index > 0; index--)
+      at(rng.int(60_000, restMs), () => this.#act(workflowId, `late-${index}`));
+    if (rng.chance(0.1))
+      at(rng.int(60_000, restMs), () => this.#stop(workflowId, "cancel", "late"));
+    if (rng.chance(0.2)) at(rng.int(60_000, restMs), () => this.#read(workflowId));
   }
 
   /** The same few calls every time, for exhaustive faults: a start and two early signals. */
@@ -87,45 +117,61 @@ export class Clients {
       );
   }
 
-  async start({ workflowId, program, wait, again = false }: Start): Promise<void> {
+  async start({ workflowId, program, wait, again }: Start): Promise<void> {
+    const { root, ballast } = program;
     const answer = await this.#request("start", "POST", "/api/workflows", {
       workflow_type: "program",
       workflow_id: workflowId,
-      request_id: `${again ? "again" : "start"}-${workflowId}`,
-      input: program.root,
+      request_id: `start-${workflowId}`,
+      input: ballast === undefined ? { root } : { root, ballast },
       ...(wait === 0 ? {} : { wait }),
+      ...again,
     });
     if (answer !== undefined && answer.status < 300) this.started.add(workflowId);
   }
 
-  async signal(workflowId: string, name: string, id: string | undefined): Promise<void> {
+  async signal(
+    workflowId: string,
+    name: string,
+    id: string | undefined,
+    word = `${name}!`,
+  ): Promise<void> {
     const path = `/api/workflows/${workflowId}/signal/${name}`;
-    const body = { args: [`${name}!`], ...(id === undefined ? {} : { signal_id: id }) };
+    const body = { args: [word], ...(id === undefined ? {} : { signal_id: id }) };
     this.#note(workflowId, await this.#request("signal", "POST", path, body));
   }
 
   async #act(workflowId: string, id: string): Promise<void> {
     const { rng } = this.#options;
-    await this.signal(workflowId, rng.pick(SIGNALS), rng.chance(0.7) ? id : undefined);
+    const name = rng.pick(SIGNALS);
+    const word = rng.chance(0.03) ? name.padEnd(LARGE_CHARACTERS, "!") : undefined;
+    await this.signal(workflowId, name, rng.chance(0.7) ? id : undefined, word);
   }
 
   async #stop(workflowId: string, verb: "cancel" | "terminate", id: string): Promise<void> {
     const path = `/api/workflows/${workflowId}/${verb}`;
-    this.#note(workflowId, await this.#request(verb, "POST", path, { request_id: id }));
+    const body = { request_id: id, reason: "enough" };
+    this.#note(workflowId, await this.#request(verb, "POST", path, body));
   }
 
   async #read(workflowId: string): Promise<void> {
     const { rng } = this.#options;
     const path = `/api/workflows/${workflowId}`;
-    switch (rng.int(0, 3)) {
+    switch (rng.int(0, 5)) {
       case 0:
-        await this.#request("query", "POST", `${path}/query/progress`, {});
+      case 1: {
+        const word = rng.chance(0.1) ? "?".repeat(LARGE_CHARACTERS) : "?";
+        await this.#request("query", "POST", `${path}/query/progress`, { args: [word] });
         return;
-      case 1:
+      }
+      case 2:
         await this.#request("describe", "GET", path);
         return;
-      case 2:
+      case 3:
         await this.#request("history", "GET", `${path}/history`);
+        return;
+      case 4:
+        await this.#request("result", "GET", `${path}/result?wait=${rng.int(0, 5)}`);
         return;
       default:
         await this.#request("list", "GET", "/api/workflows");

@@ -40,6 +40,8 @@ const FAULTS = {
   bodyLarge: 0.04,
   bodyUnserializable: 0.01,
   bodyIgnoresCancel: 0.2,
+  bodySilent: 0.04,
+  beatLarge: 0.1,
 } as const;
 
 export type Fault = keyof typeof FAULTS;
@@ -60,8 +62,26 @@ const STORM_FACTORS: Partial<Record<Fault, number>> = {
   bodyUnserializable: 1,
 };
 
-/** How long the fault phase lasts, virtual milliseconds. */
-export const FAULT_PHASE_MS = 120_000;
+/** The share of seeds that have programs which wait for hours. */
+const PATIENT_SHARE = 0.1;
+
+/** The parts of a seed's virtual time, milliseconds. */
+export interface Phases {
+  readonly faultsMs: number;
+  /** After the faults everything must come to rest within. */
+  readonly quietWithinMs: number;
+  /** How often the world is looked at for rest. */
+  readonly lookEveryMs: number;
+}
+
+const PHASES: Phases = { faultsMs: 120_000, quietWithinMs: 500_000, lookEveryMs: 5_000 };
+/** With long waits: some of them end under faults, and all of them must end. */
+const PATIENT_PHASES: Phases = {
+  faultsMs: 1_800_000,
+  quietWithinMs: 60_000_000,
+  lookEveryMs: 60_000,
+};
+const CALM_PHASES: Phases = { ...PHASES, faultsMs: 1_000 };
 
 export class FaultPlan {
   readonly rates: Readonly<Record<Fault, number>>;
@@ -77,7 +97,10 @@ export class FaultPlan {
     readonly leaseMs: number;
     /** The sweeper's look at open runs is left out: redelivery alone must keep them going. */
     readonly blindSweeper: boolean;
+    /** Programs wait longer than a queue can delay: hours of virtual time. */
+    readonly patient: boolean;
   };
+  readonly phases: Phases;
   active = true;
   readonly #outage:
     | { readonly service: Service; readonly from: number; readonly to: number }
@@ -101,7 +124,9 @@ export class FaultPlan {
       activityTimeoutMs: stream("activity timeout").pick([15_000, 25_000]),
       leaseMs: stream("lease").pick([4_000, 10_000, 30_000]),
       blindSweeper: calm || stream("blind sweeper").chance(0.7),
+      patient: !calm && stream("patient").chance(PATIENT_SHARE),
     };
+    this.phases = calm ? CALM_PHASES : this.settings.patient ? PATIENT_PHASES : PHASES;
     const outage = stream("the outage");
     if (!outage.chance(this.rates.outage)) return;
     const from = outage.int(0, 60_000);

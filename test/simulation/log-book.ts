@@ -10,9 +10,10 @@ import type { Message } from "../../sdk/ports/queue.ts";
 import type { ActivityInfo } from "../../sdk/ports/user-code.ts";
 import type { Item } from "../../sdk/testing/world/item.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
-import { RunLog, type Writer } from "./run-log.ts";
+import type { Writer } from "./leases.ts";
+import { RunLog } from "./run-log.ts";
 import { ACTIVITY_QUEUE, BUCKET, EPOCH_MS, WORKFLOW_QUEUE } from "./stack.ts";
-import type { Theatre } from "./theatre.ts";
+import type { Reference, Theatre } from "./theatre.ts";
 import type { Trace } from "./trace.ts";
 import type { Violations } from "./violations.ts";
 
@@ -36,23 +37,44 @@ export class LogBook {
     dynamo.onWrite = (table, item) => {
       inner(table, item);
       if (table === TABLES.history_events.name && item !== undefined) this.#onBatch(item);
+      if (table === TABLES.activity_attempts.name && item !== undefined) this.#onAttempt(item);
     };
-    options.theatre.mayEnter = (info) => this.#mayEnter(info);
+    options.theatre.referenceOf = (info) => this.#referenceOf(info);
+    options.theatre.isDurable = (info, beat) =>
+      // Nobody goes on from an attempt that is over, whatever its body is told.
+      this.#referenceOf(info).problem !== undefined ||
+      this.#logOfInfo(info)?.beats.isDurable(attemptOf(info), beat) === true;
     for (const name of [WORKFLOW_QUEUE, ACTIVITY_QUEUE])
       sqs.queue(name).onDelete = (body) => this.#onDelete(body);
   }
 
+  #logOfInfo({ namespace, workflowId, runId }: ActivityInfo): RunLog | undefined {
+    return this.logOf({ namespace, workflow_id: workflowId, run_id: runId });
+  }
+
   /** A local body is entered while the log shows its attempt as started, and never later (R14). */
-  #mayEnter(info: ActivityInfo): string | undefined {
-    const log = this.logOf({
-      namespace: info.namespace,
-      workflow_id: info.workflowId,
-      run_id: info.runId,
-    });
-    const sequence = Number(info.activityId.split("/").at(-1));
-    const activity = log?.state.openActivities.get(sequence);
-    const isOpen = activity?.phase === "started" && activity.attempt === info.attempt;
-    return isOpen ? undefined : "its attempt is over in the log";
+  #referenceOf(info: ActivityInfo): Reference {
+    const log = this.#logOfInfo(info);
+    const beat = log?.beats.toldTo(attemptOf(info));
+    const activity = log?.state.openActivities.get(attemptOf(info).sequence);
+    const isStarted = activity?.phase === "started" && activity.attempt === info.attempt;
+    const isOpen = isStarted && log?.closed === false;
+    return {
+      beat,
+      problem: isOpen || !info.isLocal ? undefined : "its attempt is over in the log",
+    };
+  }
+
+  /** A queued attempt's row: its heartbeat is durable. */
+  #onAttempt(item: Item): void {
+    const { heartbeat, attempt_number: attempt } = item;
+    if (typeof heartbeat !== "string") return;
+    // Written by the adapter a moment ago.
+    const text = this.textOf(JSON.parse(heartbeat) as Payload);
+    const sequence = Number.parseInt(String(item[SORT_KEY]), 10);
+    this.runs
+      .get(String(item[PARTITION_KEY]))
+      ?.beats.noteRow({ sequence, attempt: Number(attempt) }, text);
   }
 
   #onBatch(item: Item): void {
@@ -94,7 +116,9 @@ export class LogBook {
 
   #batchOf(item: Item): Batch {
     const { events, sk, schema, kind, lease, turn_from, closed, nonce, basis, generation } = item;
-    const parsed: unknown = typeof events === "string" ? JSON.parse(events) : [];
+    const pointer = String(item["events_blob"]);
+    const text = typeof events === "string" ? events : this.textOf({ blob: pointer, bytes: 0 });
+    const parsed: unknown = JSON.parse(text);
     // Written by the adapter a moment ago; the adapter itself reads it back with all its checks.
     const header = {
       schema,
@@ -227,6 +251,10 @@ export class LogBook {
       ];
     });
   }
+}
+
+function attemptOf({ activityId, attempt }: ActivityInfo) {
+  return { sequence: Number(activityId.split("/").at(-1)), attempt };
 }
 
 function show(event: HistoryEvent): string {

@@ -3,6 +3,10 @@
 export interface CallOptions {
   readonly maxAttempts?: number;
   readonly backoffMs?: number;
+  /** Delays one after the other; the last one repeats. Instead of `backoffMs`. */
+  readonly backoffsMs?: readonly number[];
+  /** Queued activities only: growing delays, drawn by chance. Instead of a backoff. */
+  readonly growing?: { readonly initialMs: number; readonly jitter: "equal" | "full" };
   readonly startToCloseS?: number;
   readonly scheduleToCloseS?: number;
   /** Queued activities only. */
@@ -13,16 +17,30 @@ export interface CallOptions {
 }
 
 export interface Call {
-  /** Unique within a program. */
+  /** Unique within a program; what follows a colon is the length of a second argument. */
   readonly name: string;
   readonly options: CallOptions;
+}
+
+/** What the workflow is started with. */
+export interface ProgramInput {
+  readonly root: Node;
+  /** Makes input, result and answers of queries large. */
+  readonly ballast?: string;
 }
 
 export type Node =
   | ({ readonly kind: "local" } & Call)
   | ({ readonly kind: "regular" } & Call)
   | { readonly kind: "timer"; readonly ms: number }
-  | { readonly kind: "effect"; readonly name: string }
+  /** A snapshot of something that is another thing each time. */
+  | {
+      readonly kind: "effect";
+      readonly name: string;
+      readonly shape?: "throws" | "large" | "bulky";
+    }
+  /** The replay-stable clock and random numbers. */
+  | { readonly kind: "clock" }
   | { readonly kind: "signal"; readonly name: SignalName }
   | { readonly kind: "fail" }
   | { readonly kind: "handle"; readonly name: SignalName; readonly reaction: Node | null }
@@ -30,26 +48,41 @@ export type Node =
   | { readonly kind: "sequence"; readonly of: readonly Node[] }
   | { readonly kind: "all"; readonly of: readonly Node[] }
   | { readonly kind: "race"; readonly of: readonly Node[] }
+  /** Many at once: more than there are places, or more than an item of the log takes. */
+  | {
+      readonly kind: "wide";
+      readonly what: "local" | "regular" | "timer" | "effect";
+      readonly name: string;
+      readonly count: number;
+    }
   | { readonly kind: "locally"; readonly of: Node }
   | { readonly kind: "attempt"; readonly of: Node; readonly otherwise: Node }
   /** Runs `finally` also when the run is cancelled meanwhile. */
-  | { readonly kind: "cleanup"; readonly of: Node; readonly finally: Node };
+  | { readonly kind: "cleanup"; readonly of: Node; readonly finally: Node }
+  /** Takes a cancel request for an answer and goes on. */
+  | { readonly kind: "stubborn"; readonly of: Node; readonly after: Node };
+
+export type NodeKind = Node["kind"];
 
 export const SIGNALS = ["red", "green"] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
-const local = (name: string, options: CallOptions = {}): Node => ({ kind: "local", name, options });
-const regular = (name: string, options: CallOptions = {}): Node => ({
+export const local = (name: string, options: CallOptions = {}): Node => ({
+  kind: "local",
+  name,
+  options,
+});
+export const regular = (name: string, options: CallOptions = {}): Node => ({
   kind: "regular",
   name,
   options,
 });
-const timer = (ms: number): Node => ({ kind: "timer", ms });
-const signal = (name: SignalName = "red"): Node => ({ kind: "signal", name });
-const sequence = (...of: readonly Node[]): Node => ({ kind: "sequence", of });
-const all = (...of: readonly Node[]): Node => ({ kind: "all", of });
+export const timer = (ms: number): Node => ({ kind: "timer", ms });
+export const signal = (name: SignalName = "red"): Node => ({ kind: "signal", name });
+export const sequence = (...of: readonly Node[]): Node => ({ kind: "sequence", of });
+export const all = (...of: readonly Node[]): Node => ({ kind: "all", of });
 const race = (...of: readonly Node[]): Node => ({ kind: "race", of });
-const attempt = (of: Node, otherwise: Node): Node => ({ kind: "attempt", of, otherwise });
+export const attempt = (of: Node, otherwise: Node): Node => ({ kind: "attempt", of, otherwise });
 
 /** The programs of the protocol's first simulation: small, and each the home of a known hole. */
 export const FIXED: Readonly<Record<string, Node>> = {

@@ -4,16 +4,11 @@ import { isTerminal } from "../../sdk/core/events.ts";
 import type { Payload } from "../../sdk/core/payload.ts";
 import { fullPolicy } from "../../sdk/core/retry.ts";
 import { RunState } from "../../sdk/core/run.ts";
-import type { Process } from "../../sdk/testing/world/process.ts";
+import { Beats } from "./beats.ts";
+import { Leases, SKEW_MS_MAX, type Writer } from "./leases.ts";
 import type { Theatre } from "./theatre.ts";
 import { FATAL, THROWN } from "./theatre.ts";
 import type { Violations } from "./violations.ts";
-
-/** Two clocks that are 1.5 s wrong each, in opposite directions. */
-const SKEW_MS_MAX = 3_000;
-
-/** Two renewals of one owner are at least half of the shortest lease apart. */
-const RENEWAL_GAIN_MS_MIN = 900;
 
 /** Failures that the engine itself may record for an activity or a run, besides what bodies threw (I13). */
 const ENGINE_FAILURES: ReadonlySet<string> = new Set([
@@ -27,14 +22,9 @@ const APPLICATION_FAILURES: ReadonlySet<string> = new Set([
   THROWN,
   FATAL,
   "TypeError",
+  "RangeError",
   "AggregateError",
 ]);
-
-export interface Writer {
-  readonly process: Process | undefined;
-  /** How far its clock is ahead. */
-  readonly skewMs: number;
-}
 
 export interface RunLogOptions {
   readonly run: RunKey;
@@ -44,11 +34,6 @@ export interface RunLogOptions {
   readonly violations: Violations;
   /** The text of a payload. */
   readonly textOf: (payload: Payload) => string;
-}
-
-interface HeldLease {
-  readonly until: number;
-  readonly process: Process | undefined;
 }
 
 interface Attempts {
@@ -66,16 +51,18 @@ export class RunLog {
   readonly events: HistoryEvent[] = [];
   state: RunState = new RunState();
   readonly options: RunLogOptions;
+  readonly beats: Beats;
   readonly #activities = new Map<number, Attempts>();
   readonly #timers = new Map<number, { readonly fireAt: number; open: boolean }>();
   readonly #requests = new Set<string>();
-  /** The open turn's lease by the reference clock, and who wrote it. */
-  #lease: HeldLease | undefined;
-  /** The same before the batch that is being checked. */
-  #before: HeldLease | undefined;
+  readonly #leases: Leases;
 
   constructor(options: RunLogOptions) {
     this.options = options;
+    const { run, theatre, textOf } = options;
+    const expect = this.#expect.bind(this);
+    this.beats = new Beats({ run, theatre, textOf, expect });
+    this.#leases = new Leases({ now: options.now, expect });
   }
 
   get key(): RunKey {
@@ -103,11 +90,10 @@ export class RunLog {
       "I11",
       () => `events after the end: ${batch.events.map(({ type }) => type).join(" ")}`,
     );
-    this.#before = this.#lease;
-    this.#checkLease(batch, writer);
-    this.#checkRenewal(batch);
+    this.#leases.note(batch, writer);
     for (const event of batch.events) {
       this.#check(event, writer);
+      this.beats.note(event);
       this.events.push(event);
     }
     const closes = batch.events.filter(isTerminal).length;
@@ -123,47 +109,6 @@ export class RunLog {
     } catch (error) {
       this.options.violations.report("I1", `the log does not fold: ${String(error)}`);
     }
-  }
-
-  /** Fencing (I10): a decision is written by the lease's holder, or when the lease is over. */
-  #checkLease(batch: Batch, writer: Writer): void {
-    const now = this.options.now();
-    const before = this.#lease;
-    const isLive = before !== undefined && before.until > now;
-    if (batch.kind === "task") {
-      const isOwn = before?.process === writer.process;
-      this.#expect(
-        !isLive || isOwn,
-        "I10",
-        () => `${writer.process?.id} decides under the live lease of ${before?.process?.id}`,
-      );
-      this.#lease =
-        batch.lease === null
-          ? undefined
-          : { until: batch.lease.until - writer.skewMs, process: writer.process };
-      return;
-    }
-    const kept = this.batches.at(-1)?.lease ?? null;
-    this.#expect(
-      batch.closed || JSON.stringify(batch.lease) === JSON.stringify(kept),
-      "I10",
-      () => "an inbound batch changes the lease",
-    );
-    if (batch.closed) this.#lease = undefined;
-  }
-
-  /** Bounded work (I20): a batch that only renews must gain time, and not follow the last one at once. */
-  #checkRenewal(batch: Batch): void {
-    const last = this.batches.at(-1);
-    const renews = [last, batch].every(
-      (one) =>
-        one?.kind === "task" &&
-        one.lease !== null &&
-        one.events.every(({ type }) => type === "LeaseRenewed"),
-    );
-    if (!renews || last?.lease?.owner !== batch.lease?.owner) return;
-    const gainMs = (batch.lease?.until ?? 0) - (last?.lease?.until ?? 0);
-    this.#expect(gainMs >= RENEWAL_GAIN_MS_MIN, "I20", () => `a renewal gains ${gainMs} ms`);
   }
 
   #check(event: HistoryEvent, writer: Writer): void {
@@ -194,6 +139,8 @@ export class RunLog {
       case "TimerFired":
       case "TimerCancelled":
         return this.#checkTimer(event);
+      case "SideEffectRecorded":
+        return this.#checkSnapshot(event);
       case "SignalReceived":
         return this.#checkRequest(event.signal_id);
       case "CancelRequested":
@@ -211,6 +158,19 @@ export class RunLog {
       default:
         return;
     }
+  }
+
+  /** I4: what a side effect is recorded with is what its function gave, once. */
+  #checkSnapshot(event: Extract<HistoryEvent, { readonly type: "SideEffectRecorded" }>): void {
+    const { theatre, run, textOf } = this.options;
+    const value: unknown =
+      event.result === undefined ? event.failure?.message : JSON.parse(textOf(event.result));
+    const text = String(value).replace(/-+$/, "");
+    this.#expect(
+      theatre.snapshots.get(run.run_id)?.has(text) === true,
+      "I4",
+      () => `side effect ${event.sequence} is recorded with ${text}, which it never gave`,
+    );
   }
 
   #checkStart(event: Extract<HistoryEvent, { readonly type: "ActivityStarted" }>): void {
@@ -280,7 +240,7 @@ export class RunLog {
       () => `${event.type} of ${event.sequence}, which a cancel request had ended`,
     );
     if (event.type === "ActivityCompleted") {
-      const lateMs = (gave?.endedAt ?? 0) - (gave?.deadline ?? 0);
+      const lateMs = gave?.lateMs ?? 0;
       this.#expect(
         lateMs <= SKEW_MS_MAX,
         "I17",
@@ -307,25 +267,16 @@ export class RunLog {
       );
   }
 
-  /** No attempt is declared lost while its lease is live by the reference clock. */
   #checkInterruption(
     event: { readonly sequence: number; readonly attempt_number: number },
     interrupted: boolean,
     writer: Writer,
   ): void {
-    if (!interrupted || this.#before === undefined) return;
-    const { until, process } = this.#before;
-    // Its own owner may give up an attempt whose body it came too late to enter (R14).
+    if (!interrupted) return;
     const { run, theatre } = this.options;
-    const unentered = !theatre.entered.has(
-      `${run.run_id}/${event.sequence}/${event.attempt_number}`,
-    );
-    this.#expect(
-      (process === writer.process && unentered) || until <= this.options.now(),
-      "X1",
-      () =>
-        `${event.sequence} is declared lost ${until - this.options.now()} ms before its lease ends`,
-    );
+    const { sequence, attempt_number: attempt } = event;
+    const unentered = !theatre.entered.has(`${run.run_id}/${sequence}/${attempt}`);
+    this.#leases.checkInterruption(writer, unentered, `${sequence} #${attempt}`);
   }
 
   #checkTimer(event: { readonly type: string; readonly sequence: number }): void {

@@ -1,12 +1,14 @@
 /** One seed: faults for two virtual minutes, then none, then quiet, then the checks. */
 import { loadLambda } from "../../sdk/adapters/lambda/functions.ts";
 import { loadS3 } from "../../sdk/adapters/s3/blobs.ts";
+import type { HistoryEvent } from "../../sdk/core/events.ts";
+import { QUEUE_DELAY_MS_MAX } from "../../sdk/core/limits.ts";
 import type { UserCode } from "../../sdk/ports/user-code.ts";
 import { Scheduler } from "../../sdk/testing/world/scheduler.ts";
 import { createRegistry } from "../../sdk/worker/registry.ts";
 import { Clients } from "./clients.ts";
 import * as entry from "./entry.ts";
-import { FAULT_PHASE_MS, type Fault, FaultPlan, type Profile } from "./faults.ts";
+import { type Fault, FaultPlan, type Profile } from "./faults.ts";
 import { checkAtEnd, isAtRest } from "./final-checks.ts";
 import type { PlannedFault } from "./gate.ts";
 import { type Program, randomProgram } from "./grammar.ts";
@@ -17,10 +19,8 @@ import { openStage, Theatre } from "./theatre.ts";
 import { Trace } from "./trace.ts";
 import { type Violation, Violations } from "./violations.ts";
 
-/** Virtual milliseconds after the fault phase in which everything must come to rest. */
-const QUIET_WITHIN_MS = 500_000;
-/** How often the world is looked at for rest. */
-const LOOK_EVERY_MS = 5_000;
+/** What callers do, they do within so many virtual milliseconds of a seed that has no long waits. */
+const CLIENTS_WITHIN_MS = 60_000;
 const OPERATIONS_MAX = 40_000;
 
 export interface SimulationOptions {
@@ -41,6 +41,10 @@ export interface SimulationResult {
   readonly fired: ReadonlyMap<Fault, number>;
   readonly succeeded: ReadonlyMap<string, number>;
   readonly events: ReadonlyMap<string, number>;
+  /** What is told apart within events: "retry timeout local". */
+  readonly kinds: ReadonlyMap<string, number>;
+  /** Nodes of programs that came to their end, each counted once per run. */
+  readonly nodes: ReadonlyMap<string, number>;
   readonly answers: ReadonlyMap<string, number>;
   readonly programs: readonly string[];
 }
@@ -66,7 +70,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     stopped = true;
   });
   const plan = new FaultPlan(seed, options.profile);
-  const theatre = new Theatre({ seed, scheduler, plan, trace, violations });
+  const theatre = new Theatre({
+    seed,
+    scheduler,
+    plan,
+    trace,
+    violations,
+    skewOf: (process) => stack.skewOf(process),
+  });
   openStage(theatre);
   const planned = options.planned ?? [];
   const calm = options.profile === "none" && planned.every(({ when }) => when === "applied");
@@ -89,11 +100,18 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     writer: () => ({ process: gate.writer, skewMs: stack.skewOf(gate.writer) }),
   });
   const rng = new Rng(`${seed}/work`);
-  const clients = new Clients({ world, rng, trace, violations, until: EPOCH_MS + FAULT_PHASE_MS });
-  const programs = planClients(options, rng, clients);
+  const { phases } = plan;
+  const clients = new Clients({
+    world,
+    rng,
+    trace,
+    violations,
+    until: EPOCH_MS + phases.faultsMs,
+    patient: plan.settings.patient,
+  });
+  const programs = planClients(options, plan, rng, clients);
 
-  const phaseMs = options.profile === "none" ? 1_000 : FAULT_PHASE_MS;
-  scheduler.at(phaseMs, () => {
+  scheduler.at(phases.faultsMs, () => {
     plan.active = false;
     trace.add("HEAL");
   });
@@ -103,16 +121,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     [...book.runs.values()].every(isAtRest);
   const look = (): void => {
     // One pass of the sweeper belongs to the rest: it finds starts whose message never left.
-    if (elapsedMs() > phaseMs + 70_000 && isQuiet()) stopped = true;
-    else scheduler.at(LOOK_EVERY_MS, look);
+    if (elapsedMs() > phases.faultsMs + 70_000 && isQuiet()) stopped = true;
+    else scheduler.at(phases.lookEveryMs, look);
   };
-  scheduler.at(phaseMs, look);
-  await scheduler.run({ until: EPOCH_MS + phaseMs + QUIET_WITHIN_MS, stop: () => stopped });
+  scheduler.at(phases.faultsMs, look);
+  const until = EPOCH_MS + phases.faultsMs + phases.quietWithinMs;
+  await scheduler.run({ until, stop: () => stopped });
+  theatre.ran.clear();
   if (violations.found.length === 0)
     await checkAtEnd({ world, book, clients, userCode, violations, calm });
-  const events = new Map<string, number>();
-  for (const log of book.runs.values())
-    for (const { type } of log.events) events.set(type, (events.get(type) ?? 0) + 1);
+  const { events, kinds } = countEvents(book);
   return {
     seed: options.seed,
     violations: violations.found,
@@ -122,12 +140,19 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     fired: plan.fired,
     succeeded: gate.succeeded,
     events,
+    kinds,
+    nodes: theatre.ran,
     answers: clients.answers,
     programs,
   };
 }
 
-function planClients(options: SimulationOptions, rng: Rng, clients: Clients): readonly string[] {
+function planClients(
+  options: SimulationOptions,
+  { settings }: FaultPlan,
+  rng: Rng,
+  clients: Clients,
+): readonly string[] {
   if (options.program !== undefined) {
     clients.planFixed({ workflowId: "w0", program: options.program, wait: 0 });
     return [options.program.name];
@@ -135,12 +160,56 @@ function planClients(options: SimulationOptions, rng: Rng, clients: Clients): re
   const programs: string[] = [];
   const runs = options.profile === "storm" ? 2 : 3;
   for (let index = 0; index < runs; index++) {
-    const program = randomProgram(rng);
+    const program = randomProgram(rng, settings.patient);
     programs.push(program.name);
     clients.plan(
       { workflowId: `w${index}`, program, wait: rng.chance(0.3) ? rng.int(1, 20) : 0 },
-      60_000,
+      CLIENTS_WITHIN_MS,
     );
   }
   return programs;
+}
+
+function countEvents(book: LogBook) {
+  const events = new Map<string, number>();
+  const kinds = new Map<string, number>();
+  const count = (counts: Map<string, number>, name: string): void => {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  };
+  for (const log of book.runs.values())
+    for (const event of log.events) {
+      count(events, event.type);
+      for (const kind of kindsOf(event)) count(kinds, kind);
+    }
+  return { events, kinds };
+}
+
+/** What anti-vacuity asks for beyond an event's type. */
+function kindsOf(event: HistoryEvent): readonly string[] {
+  const mode = "execution_mode" in event ? ` ${event.execution_mode}` : "";
+  switch (event.type) {
+    case "ActivityRetryScheduled":
+      return [
+        `retry ${event.retry_reason}${mode}`,
+        ...(event.timeout_kind === undefined ? [] : [`timeout ${event.timeout_kind}${mode}`]),
+        ...(event.retry_backoff_ms > QUEUE_DELAY_MS_MAX ? [`long retry${mode}`] : []),
+        ...(event.last_heartbeat === undefined ? [] : [`heartbeat kept${mode}`]),
+      ];
+    case "ActivityTimedOut":
+      return [`timeout ${event.timeout_kind}${mode}`];
+    case "ActivityFailed":
+      return [`failed ${event.failure.type}${mode}`];
+    case "ActivityCompleted":
+    case "ActivityCancelled":
+      return [`${event.type}${mode}`];
+    case "TimerFired":
+    case "TimerCancelled":
+      return [];
+    case "TimerScheduled":
+      return event.delay_ms > QUEUE_DELAY_MS_MAX ? ["long timer"] : [];
+    case "SideEffectRecorded":
+      return [event.failure === undefined ? "side effect" : "side effect that throws"];
+    default:
+      return [];
+  }
 }

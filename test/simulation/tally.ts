@@ -1,5 +1,6 @@
 /** What many seeds came to: sums, and the seeds that broke an invariant. */
 import { ALL_FAULTS } from "./faults.ts";
+import type { NodeKind } from "./program.ts";
 import type { SimulationResult } from "./simulation.ts";
 import type { Violation } from "./violations.ts";
 
@@ -19,9 +20,13 @@ export interface Tally {
   readonly fired: Record<string, number>;
   readonly succeeded: Record<string, number>;
   readonly events: Record<string, number>;
+  readonly kinds: Record<string, number>;
+  readonly nodes: Record<string, number>;
   readonly answers: Record<string, number>;
   readonly failures: Failure[];
 }
+
+const SUMS = ["fired", "succeeded", "events", "kinds", "nodes", "answers"] as const;
 
 export function emptyTally(): Tally {
   return {
@@ -31,6 +36,8 @@ export function emptyTally(): Tally {
     fired: {},
     succeeded: {},
     events: {},
+    kinds: {},
+    nodes: {},
     answers: {},
     failures: [],
   };
@@ -48,6 +55,8 @@ export function addResult(tally: Tally, result: SimulationResult, again: string)
     fired: Object.fromEntries(result.fired),
     succeeded: Object.fromEntries(result.succeeded),
     events: Object.fromEntries(result.events),
+    kinds: Object.fromEntries(result.kinds),
+    nodes: Object.fromEntries(result.nodes),
     answers: Object.fromEntries(result.answers),
     failures,
   });
@@ -57,7 +66,7 @@ export function mergeTally(into: Tally, from: Tally): void {
   into.runs += from.runs;
   into.operations += from.operations;
   into.virtualMs += from.virtualMs;
-  for (const name of ["fired", "succeeded", "events", "answers"] as const)
+  for (const name of SUMS)
     for (const [key, count] of Object.entries(from[name]))
       into[name][key] = (into[name][key] ?? 0) + count;
   into.failures.push(...from.failures);
@@ -85,6 +94,9 @@ const CALLS: readonly string[] = [
   "PutObject payloads",
   "GetObject payloads",
   "Invoke workflow-task",
+  "PutItem timers",
+  "Query timers",
+  "DeleteItem timers",
 ];
 
 const EVENTS: readonly string[] = [
@@ -111,8 +123,56 @@ const EVENTS: readonly string[] = [
   "LeaseRenewed",
 ];
 
+const LOCAL_AND_QUEUED = ["local", "queued"] as const;
+
+/** Told apart within events. */
+const KINDS: readonly string[] = [
+  ...LOCAL_AND_QUEUED.flatMap((mode) => [
+    `retry failure ${mode}`,
+    `retry timeout ${mode}`,
+    `long retry ${mode}`,
+    `timeout start_to_close ${mode}`,
+    `timeout heartbeat ${mode}`,
+    `timeout schedule_to_close ${mode}`,
+    `failed StageFright ${mode}`,
+    `failed StageFire ${mode}`,
+    `failed payload_not_serializable ${mode}`,
+    `ActivityCompleted ${mode}`,
+    `ActivityCancelled ${mode}`,
+  ]),
+  "retry cold_replay local",
+  "failed ActivityInterrupted local",
+  "timeout schedule_to_start queued",
+  "heartbeat kept queued",
+  "long timer",
+  "side effect",
+  "side effect that throws",
+];
+
+/** Nodes of programs that came to their end. */
+const NODES: readonly NodeKind[] = [
+  "local",
+  "regular",
+  "timer",
+  "effect",
+  "clock",
+  "signal",
+  "handle",
+  "heard",
+  "sequence",
+  "all",
+  "race",
+  "wide",
+  "locally",
+  "attempt",
+  "cleanup",
+  "stubborn",
+];
+
 const ANSWERS: readonly string[] = [
+  "start 200",
   "start 201",
+  "start 202",
   "start 409",
   "signal 202",
   "signal 409",
@@ -122,6 +182,8 @@ const ANSWERS: readonly string[] = [
   "describe 200",
   "history 200",
   "list 200",
+  "result 200",
+  "result 202",
 ];
 
 /** What never happened although it should have (anti-vacuity); empty when all is well. */
@@ -130,6 +192,8 @@ export function neverHappened(tally: Tally): readonly string[] {
     ...missing("fault", ALL_FAULTS, tally.fired),
     ...missing("call", CALLS, tally.succeeded),
     ...missing("event", EVENTS, tally.events),
+    ...missing("kind of event", KINDS, tally.kinds),
+    ...missing("node", NODES, tally.nodes),
     ...missing("answer", ANSWERS, tally.answers),
   ];
 }
