@@ -5,6 +5,7 @@ import { ownerName } from "../sdk/engine/boot.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
 import type { UserCode } from "../sdk/ports/user-code.ts";
 import { createRegistry } from "../sdk/worker/registry.ts";
+import { attributeStrayErrors } from "../sdk/worker/stray-errors.ts";
 import { portsFromEnvironment } from "./compose.ts";
 import { invocationOf, receive, respond } from "./records.ts";
 
@@ -43,5 +44,8 @@ export function createActivityTaskHandler(userCode: UserCode, ports: Ports): Act
 
 /** The handler of a bundled entry module. @throws PawlError registry_* at start-up */
 export function activityTask(entry: Readonly<Record<string, unknown>>): ActivityTaskHandler {
-  return createActivityTaskHandler(createRegistry(entry), portsFromEnvironment());
+  const userCode = createRegistry(entry);
+  const ports = portsFromEnvironment();
+  attributeStrayErrors(ports.telemetry);
+  return createActivityTaskHandler(userCode, ports);
 }

@@ -24,7 +24,7 @@ import { powertoolsTelemetry } from "../sdk/adapters/lambda/telemetry.ts";
 import { loadS3, type S3BlobClient, type S3Output, s3Blobs } from "../sdk/adapters/s3/blobs.ts";
 import { type SqsReceiveClient, sqsDeadLetters } from "../sdk/adapters/sqs/dead-letters.ts";
 import { type SqsClient, sqsQueue } from "../sdk/adapters/sqs/queue.ts";
-import { LEASE_MS, LEASE_MS_MIN } from "../sdk/core/limits.ts";
+import { LEASE_MS, LEASE_MS_MIN, LOCAL_BODIES_MAX } from "../sdk/core/limits.ts";
 import { DEFAULT_QUEUE } from "../sdk/core/options.ts";
 import type { Host } from "../sdk/ports/host.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
@@ -71,7 +71,8 @@ export function createPorts({ environment, clients, host, telemetry }: Compositi
   return {
     namespace: required(environment, ENV.namespace),
     version: required(environment, ENV.version),
-    leaseMs: leaseMsOf(environment),
+    leaseMs: wholeNumber(environment, ENV.leaseMs, LEASE_MS, LEASE_MS_MIN),
+    localConcurrency: wholeNumber(environment, ENV.localConcurrency, LOCAL_BODIES_MAX, 1),
     boot: environment[ENV.boot],
     history: dynamoHistory(table(ENV.historyTable), blobs),
     runs: dynamoRuns(runs),
@@ -170,14 +171,18 @@ function lazily<Command, Output>(
   };
 }
 
-function leaseMsOf(environment: Environment): number {
-  const value = environment[ENV.leaseMs];
-  if (value === undefined || value === "") return LEASE_MS;
-  const leaseMs = Number(value);
-  if (Number.isInteger(leaseMs) && leaseMs >= LEASE_MS_MIN) return leaseMs;
-  throw new Error(
-    `${ENV.leaseMs} is ${value}; expected whole milliseconds, at least ${LEASE_MS_MIN}`,
-  );
+/** An optional setting; a wrong one is refused by its name (case 45). */
+function wholeNumber(
+  environment: Environment,
+  variable: string,
+  otherwise: number,
+  least: number,
+): number {
+  const text = environment[variable];
+  if (text === undefined || text === "") return otherwise;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new Error(`${variable} is ${text}; expected a whole number, at least ${least}`);
 }
 
 function activityQueueUrls(environment: Environment): Readonly<Record<string, string>> {

@@ -21,6 +21,8 @@ export const ENV = {
   workflowFunction: "PAWL_WORKFLOW_FUNCTION",
   /** Optional: milliseconds of a workflow task's lease, from 2,000; how soon a crash is noticed. */
   leaseMs: "PAWL_LEASE_MS",
+  /** Optional: local activity bodies that one workflow task runs at the same time, from 1; default 100. */
+  localConcurrency: "PAWL_LOCAL_CONCURRENCY",
   /**
    * Only on a stack whose processes end together: the name of its present start. Workers of an earlier
    * one are dead, so nobody waits for their claims to run out.

@@ -7,6 +7,7 @@ import type { DirectAnswer, DirectRequest } from "../sdk/ports/functions.ts";
 import type { Ports } from "../sdk/ports/ports.ts";
 import type { UserCode } from "../sdk/ports/user-code.ts";
 import { createRegistry } from "../sdk/worker/registry.ts";
+import { attributeStrayErrors } from "../sdk/worker/stray-errors.ts";
 import { portsFromEnvironment } from "./compose.ts";
 import { invocationOf, receive, respond } from "./records.ts";
 
@@ -30,5 +31,8 @@ export function createWorkflowTaskHandler(userCode: UserCode, ports: Ports): Wor
 
 /** The handler of a bundled entry module. @throws PawlError registry_* at start-up */
 export function workflowTask(entry: Readonly<Record<string, unknown>>): WorkflowTaskHandler {
-  return createWorkflowTaskHandler(createRegistry(entry), portsFromEnvironment());
+  const userCode = createRegistry(entry);
+  const ports = portsFromEnvironment();
+  attributeStrayErrors(ports.telemetry);
+  return createWorkflowTaskHandler(userCode, ports);
 }

@@ -22,6 +22,7 @@ export interface ComputeProps {
   readonly namespace: string;
   readonly version: string;
   readonly leaseMs: number;
+  readonly localConcurrency: number;
   /** Of the user, for the functions that run the user's code. */
   readonly environment: Readonly<Record<string, string>>;
   readonly workflow: WorkflowSize;
@@ -118,6 +119,7 @@ export class Compute extends Construct {
       [ENV.namespace]: this.props.namespace,
       [ENV.version]: this.props.version,
       [ENV.leaseMs]: String(this.props.leaseMs),
+      [ENV.localConcurrency]: String(this.props.localConcurrency),
       [ENV.runsTable]: tables.workflowRuns.tableName,
       [ENV.historyTable]: tables.historyEvents.tableName,
       [ENV.executionsTable]: tables.activityExecutions.tableName,

@@ -17,7 +17,7 @@ import * as logs from "aws-cdk-lib/aws-logs";
 import type * as s3 from "aws-cdk-lib/aws-s3";
 import type * as sqs from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
-import { LEASE_MS } from "../sdk/core/limits.ts";
+import { LEASE_MS, LOCAL_BODIES_MAX } from "../sdk/core/limits.ts";
 import { DEFAULT_QUEUE } from "../sdk/core/options.ts";
 import { Api, type Permission } from "./api.ts";
 import { type ActivityQueue, type ActivityQueueSize, Compute } from "./compute.ts";
@@ -223,6 +223,7 @@ function createCompute(scope: Construct, props: PawlProps, defaults: FunctionDef
     namespace: props.namespace ?? DEFAULT_NAMESPACE,
     version: packageVersion(),
     leaseMs: props.lease?.toMilliseconds() ?? LEASE_MS,
+    localConcurrency: props.localConcurrency ?? LOCAL_BODIES_MAX,
     environment: props.environment ?? {},
     workflow: {
       timeout: props.workflowTimeout ?? WORKFLOW_TIMEOUT,

@@ -54,6 +54,11 @@ export interface PawlProps {
    */
   readonly lease?: Duration;
   /**
+   * Local activity bodies that one workflow task runs at the same time, 1 to 1,000; the others wait.
+   * @default 100
+   */
+  readonly localConcurrency?: number;
+  /**
    * How long logs of functions and API are kept.
    * @default logs.RetentionDays.ONE_MONTH
    */

@@ -7,6 +7,7 @@ const TIMEOUT_SECONDS_MAX = 900;
 const CONCURRENCY_MIN = 2;
 const CONCURRENCY_MAX = 1000;
 const BATCH_MAX = 10;
+const LOCAL_CONCURRENCY_MAX = 1_000;
 const QUEUE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const NAMESPACE = /^[A-Za-z0-9_.-]{1,64}$/;
 const RESERVED_PREFIX = "PAWL_";
@@ -27,6 +28,7 @@ export function checkProps(scope: IConstruct, props: PawlProps): void {
     CONCURRENCY_MIN,
     CONCURRENCY_MAX,
   );
+  checkRange(scope, "localConcurrency", props.localConcurrency, 1, LOCAL_CONCURRENCY_MAX);
   checkEnvironment(scope, "environment", props.environment);
 }
 

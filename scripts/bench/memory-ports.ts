@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { nodeHost } from "../../sdk/adapters/lambda/host.ts";
 import type { Batch, RunKey } from "../../sdk/core/events.ts";
-import { LEASE_MS } from "../../sdk/core/limits.ts";
+import { LEASE_MS, LOCAL_BODIES_MAX } from "../../sdk/core/limits.ts";
 import type { Ports } from "../../sdk/ports/ports.ts";
 import type { RunRow } from "../../sdk/ports/runs.ts";
 
@@ -42,6 +42,7 @@ export function memoryStore(): MemoryStore {
       namespace: "bench",
       version: "0",
       leaseMs: LEASE_MS,
+      localConcurrency: LOCAL_BODIES_MAX,
       boot: undefined,
       host: nodeHost(),
       history: {
@@ -68,12 +69,17 @@ export function memoryStore(): MemoryStore {
   };
 }
 
+type ServicePorts = Omit<
+  Ports,
+  "namespace" | "version" | "leaseMs" | "localConcurrency" | "boot" | "host" | "history"
+>;
+
 /** What runs of local activities touch little or not at all. */
 function otherPorts(
   called: () => Promise<void>,
   rows: Map<string, RunRow>,
   blobs: Map<string, string>,
-): Omit<Ports, "namespace" | "version" | "leaseMs" | "boot" | "host" | "history"> {
+): ServicePorts {
   const refuse = (): never => {
     throw new Error("the benchmark's ports do not have this call");
   };

@@ -34,7 +34,8 @@ export interface ConclusionContext {
   readonly attempt: number;
   /** The run was asked to cancel after this activity was scheduled (J-02, J-04). */
   readonly cancelRequested: boolean;
-  readonly queued?: QueuedAttemptFields;
+  /** What nothing but the conclusion records of the attempt. */
+  readonly recorded?: QueuedAttemptFields;
 }
 
 /** The event that an attempt's end leads to, under the activity's policy and deadlines. */
@@ -93,11 +94,14 @@ function afterTimeout(
 }
 
 function afterInterruption(activity: ActivityState, context: ConclusionContext): AttemptConclusion {
+  const { schedule_to_close_deadline_at: deadline } = activity;
+  if (deadline !== undefined && deadline <= context.at)
+    return afterTimeout(activity, "schedule_to_close", context);
   const retry = nextAttempt(activity, "cold_replay", context);
   if (retry !== undefined) return retry;
   const failure: Failure = {
     type: "ActivityInterrupted",
-    message: `the process that ran attempt ${context.attempt} of activity ${activity.activity_type} died, and no attempt is left`,
+    message: `the process that ran attempt ${context.attempt} of activity ${activity.activity_type} died, and no attempt or time is left`,
     category: "activity",
     non_retryable: false,
   };
@@ -153,6 +157,6 @@ function baseFields(activity: ActivityState, context: ConclusionContext) {
     execution_mode: activity.execution_mode,
     local_activity: activity.local_activity,
     attempt_number: context.attempt,
-    ...context.queued,
+    ...context.recorded,
   };
 }

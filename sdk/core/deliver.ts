@@ -92,7 +92,7 @@ function concludeQueued(
   context: { readonly at: number; readonly runId: string },
 ): readonly HistoryEvent[] {
   const { started_at: startedAt, worker, last_heartbeat: heartbeat } = ended;
-  const queued: QueuedAttemptFields = {
+  const recorded: QueuedAttemptFields = {
     ...(startedAt === undefined ? {} : { started_at: startedAt }),
     ...(worker === undefined ? {} : { worker }),
     ...(heartbeat === undefined ? {} : { last_heartbeat: heartbeat }),
@@ -101,7 +101,7 @@ function concludeQueued(
     ...context,
     attempt: activity.attempt,
     cancelRequested: isCancelled(state, activity),
-    queued,
+    recorded,
   });
   if (startedAt === undefined) return [conclusion];
   // The start of a queued attempt is recorded together with its outcome (design section 4).

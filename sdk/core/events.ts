@@ -31,7 +31,10 @@ interface AttemptFields extends ActivityFields {
   readonly attempt_number: number;
 }
 
-/** Where and when a queued attempt ran; recorded together with its outcome (design section 4). */
+/**
+ * Where and when a queued attempt ran; recorded together with its outcome (design section 4).
+ * `last_heartbeat` stands in local outcomes too: details that the attempt's end overtook.
+ */
 export interface QueuedAttemptFields {
   readonly started_at?: number;
   readonly worker?: string;

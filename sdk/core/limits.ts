@@ -16,6 +16,8 @@ export const ID_LENGTH_MAX = 256;
 export const LOCAL_BODIES_MAX = 100;
 /** Milliseconds of a local attempt above which a warning says that it is slow (E-09). */
 export const LOCAL_WARN_MS = 1_000;
+/** Milliseconds without the event loop above which a warning names the activities that ran (B-17). */
+export const LOOP_BLOCKED_WARN_MS = 200;
 /** Milliseconds of a lease (design section 1): how soon a crash is noticed. */
 export const LEASE_MS = 30_000;
 /** The shortest lease that can be set: renewals at its half, and its reserve, must fit into it. */

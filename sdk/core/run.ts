@@ -137,6 +137,7 @@ export class RunState {
     this.turnFrom = batch.turn_from;
     this.pendingSignals = batch.pending_signals;
     this.generation = batch.generation;
+    this.batchSequence = this.next;
   }
 
   /** Folds one event at the tail. */
@@ -342,10 +343,16 @@ export class RunState {
     return this.turns.at(-1);
   }
 
-  /** Local activities that can start an attempt at this time: new ones, and retries that are due. */
+  /**
+   * Local activities that can start an attempt at this time: new ones, and retries that are due. Never
+   * a retry of the batch that is being drafted, whatever its backoff: its message goes out first (G-04).
+   */
   startableLocals(now: number): readonly ActivityState[] {
     return [...this.openActivities.values()].filter(
-      (activity) => activity.local_activity && isStartable(activity, now),
+      (activity) =>
+        activity.local_activity &&
+        isStartable(activity, now) &&
+        !(activity.phase === "backing_off" && activity.announced_in === this.batchSequence),
     );
   }
 

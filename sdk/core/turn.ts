@@ -43,6 +43,8 @@ export interface LocalEnding {
   readonly sequence: number;
   readonly attempt: number;
   readonly ending: AttemptEnding;
+  /** Details of a heartbeat that no event has recorded: the next attempt goes on from them (I-05). */
+  readonly lastHeartbeat?: Payload;
 }
 
 /** An attempt that the batch starts: enter its body once the batch is committed. */
@@ -97,10 +99,10 @@ export class Turn {
 
   /** Records how attempts that ran here ended, those that are still open in the log. */
   async concludeLocals(endings: readonly LocalEnding[]): Promise<void> {
-    for (const { sequence, attempt, ending } of endings) {
+    for (const { sequence, attempt, ending, lastHeartbeat } of endings) {
       const activity = this.state.openActivities.get(sequence);
       if (activity?.phase !== "started" || activity.attempt !== attempt) continue;
-      await this.conclude(activity, ending);
+      await this.conclude(activity, ending, lastHeartbeat);
     }
   }
 
@@ -114,13 +116,28 @@ export class Turn {
     }
   }
 
-  private async conclude(activity: ActivityState, ending: AttemptEnding): Promise<void> {
+  /** Attempts that nobody may start any more: the whole activity's time is over (H-02). */
+  async concludeOverdue(): Promise<void> {
+    for (const activity of this.state.startableLocals(this.ports.now())) {
+      const { schedule_to_close_deadline_at: deadline } = activity;
+      if (deadline === undefined || deadline > this.ports.now()) continue;
+      await this.conclude(activity, { kind: "timed_out", timeout_kind: "schedule_to_close" });
+    }
+  }
+
+  private async conclude(
+    activity: ActivityState,
+    ending: AttemptEnding,
+    lastHeartbeat?: Payload,
+  ): Promise<void> {
     await this.push(
       concludeAttempt(activity, ending, {
         at: this.at(),
         runId: this.runId(),
-        attempt: activity.attempt,
+        // One that never started counts as the first that might have.
+        attempt: Math.max(1, activity.attempt),
         cancelRequested: isCancelled(this.state, activity),
+        ...(lastHeartbeat === undefined ? {} : { recorded: { last_heartbeat: lastHeartbeat } }),
       }),
     );
   }
@@ -293,11 +310,14 @@ export class Turn {
     readonly places: number;
     readonly leaseUntil: number;
     readonly deadline: (activity: ActivityState) => number;
+    /** Whether the rest of the invocation covers an attempt; else a fresh one starts it (B21). */
+    readonly isCovered: (activity: ActivityState) => boolean;
   }): Promise<void> {
     let places = start.places - this.state.startedLocals().length;
     if (this.state.closed) return;
     for (const activity of this.state.startableLocals(this.ports.now())) {
       if (places <= 0) return;
+      if (!start.isCovered(activity)) continue;
       const started: ActivityStarted = {
         type: "ActivityStarted",
         at: this.at(),

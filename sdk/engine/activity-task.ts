@@ -7,9 +7,9 @@ import { wakeUp } from "../core/dispatch.ts";
 import { InfrastructureError } from "../core/errors.ts";
 import type { RunKey, TimeoutKind } from "../core/events.ts";
 import { CancelledFailure } from "../core/failure.ts";
-import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS, LEASE_MARGIN_MS } from "../core/limits.ts";
+import { LEASE_MARGIN_MS } from "../core/limits.ts";
 import type { ActivityTaskMessage, AttemptEnd, AttemptOutcome } from "../core/messages.ts";
-import { encode, type Payload } from "../core/payload.ts";
+import type { Payload } from "../core/payload.ts";
 import type { AttemptRow } from "../ports/attempts.ts";
 import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -17,6 +17,8 @@ import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
 import { type Deadline, deadlineOf, infoOf, runBody } from "./body.ts";
 import { isOfEarlierBoot } from "./boot.ts";
 import { send } from "./dispatch.ts";
+import { Heartbeats, type TakenBeat } from "./heartbeats.ts";
+import { LoopWatch } from "./loop-watch.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
 import type { Verdict } from "./run-task.ts";
@@ -31,6 +33,8 @@ export interface ActivityTaskContext {
 
 /** Milliseconds behind a claim's end at which its message looks again. */
 const CLAIM_DELAY_MS = 50;
+/** Given a reason, an abort makes no DOMException with a stack of its own. */
+const ENOUGH = "waited enough";
 
 export async function workActivity(
   context: ActivityTaskContext,
@@ -51,13 +55,12 @@ class ActivityAttempt {
   private readonly controller = new AbortController();
   private readonly deadline: Deadline;
   private until: number;
-  /** When the last beat was written; a first one is written at once. */
-  private beatAt = 0;
-  /** When the body gave its last sign of life. */
-  private signAt: number;
+  private readonly beats: Heartbeats;
   private readonly ended = new AbortController();
+  /** Of the last beat that was taken from the body. */
   private lastBeat: Payload | undefined;
   private beating: Promise<void> | undefined;
+  private wakeBeating: (() => void) | undefined;
 
   constructor(
     context: ActivityTaskContext,
@@ -76,7 +79,11 @@ class ActivityAttempt {
     this.vault = new PayloadVault(this.ports.blobs, this.ports.host, this.run);
     this.owner = this.ports.host.newId();
     this.deadline = deadlineOf(message, this.ports.host.now(), context.invocation);
-    this.signAt = this.ports.host.now();
+    this.beats = new Heartbeats({
+      now: () => this.ports.host.now(),
+      signal: this.controller.signal,
+      notify: () => this.onBeat(),
+    });
     this.until = this.claimUntil();
   }
 
@@ -97,7 +104,11 @@ class ActivityAttempt {
     const end = await this.execute(startedAt);
     this.ended.abort();
     await this.beating;
+    // What the end overtook goes with the outcome.
+    const last = this.beats.take("any");
+    if (last !== undefined) this.lastBeat = (await this.kept(last)) ?? this.lastBeat;
     const outcome = await this.conclude({ ...end, ...this.outcomeFields(startedAt) }, this.owner);
+    last?.settle();
     return await this.report(outcome);
   }
 
@@ -142,75 +153,82 @@ class ActivityAttempt {
     const { last_heartbeat: heartbeat, options } = this.message;
     const keep = (json: string, bytes: number): Promise<Payload> =>
       persistently(host, () => this.vault.keep(json, bytes));
+    const argumentsJson = await this.textOf(this.message.arguments);
+    const heartbeatJson = heartbeat === undefined ? undefined : await this.textOf(heartbeat);
+    const { userCode } = this.context;
+    const leave = new LoopWatch(this.ports, userCode).enter(this.message.activity_type);
     return await runBody(
-      { host, userCode: this.context.userCode, keep },
+      { host, userCode, keep },
       {
         info: this.info(startedAt),
         deadline: this.deadline,
-        argumentsJson: await this.textOf(this.message.arguments),
-        heartbeatJson: heartbeat === undefined ? undefined : await this.textOf(heartbeat),
+        argumentsJson,
+        heartbeatJson,
         heartbeatMs: options.heartbeat_ms,
         controller: this.controller,
-        lastSign: () => this.signAt,
-        heartbeat: (details) => this.heartbeat(details),
+        beats: this.beats,
       },
-    );
+    ).finally(leave);
   }
 
-  /** Renews the claim and the message's visibility; beats within a second become one write (D7). */
-  private async heartbeat(details: unknown): Promise<void> {
-    const { signal } = this.controller;
+  /** Beats are written one after the other, as long as there are any and the body runs. */
+  private onBeat(): void {
+    this.wakeBeating?.();
+    this.beating ??= this.writeBeats().finally(() => {
+      this.beating = undefined;
+    });
+  }
+
+  private async writeBeats(): Promise<void> {
     const { host } = this.ports;
-    if (signal.aborted) throw signal.reason;
-    const encoded = encode(details ?? null, "the details of a heartbeat", HEARTBEAT_BYTES_MAX);
-    if (encoded.kind === "refused") throw encoded.error;
-    this.signAt = host.now();
-    const keep = (): Promise<Payload> => this.vault.keep(encoded.json, encoded.bytes);
-    try {
-      this.lastBeat = await persistently(host, keep);
-    } catch (error) {
-      this.tolerate(error);
-      return;
+    for (;;) {
+      const waitMs = this.beats.dueAt - host.now();
+      if (this.ended.signal.aborted || waitMs === Number.POSITIVE_INFINITY) return;
+      if (waitMs > 0) await this.sleepUnlessHurried(waitMs);
+      else await this.beat();
     }
-    const waitMs = this.beatAt + HEARTBEAT_COALESCE_MS - host.now();
-    if (waitMs <= 0) await this.beat();
-    else this.beatLater(waitMs);
   }
 
-  /** The last beat of a crowd is written when its second is over, unless the body has ended by then. */
-  private beatLater(waitMs: number): void {
-    this.beating ??= this.ports.host
-      .sleep(waitMs, this.ended.signal)
-      .then(() => (this.ended.signal.aborted ? undefined : this.beat()))
-      .catch(() => undefined)
-      .finally(() => {
-        this.beating = undefined;
-      });
+  private async sleepUnlessHurried(ms: number): Promise<void> {
+    const enough = new AbortController();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.wakeBeating = resolve;
+    this.ended.signal.addEventListener("abort", () => resolve());
+    await Promise.race([promise, this.ports.host.sleep(ms, enough.signal)]);
+    this.wakeBeating = undefined;
+    enough.abort(ENOUGH);
   }
 
+  /** Renews the claim and the message's visibility; what is not recorded waits for the next try. */
   private async beat(): Promise<void> {
     const { host, attempts } = this.ports;
-    const at = host.now();
-    this.beatAt = at;
+    const taken = this.beats.take();
+    if (taken === undefined) return;
+    const details = await this.kept(taken);
+    if (details === undefined) return taken.putBack();
+    this.lastBeat = details;
     this.until = this.claimUntil();
-    const renewal = {
-      at,
-      until: this.until,
-      ...(this.lastBeat === undefined ? {} : { details: this.lastBeat }),
-    };
+    const renewal = { at: host.now(), until: this.until, details };
     let answer: "renewed" | "stale";
     try {
       answer = await persistently(host, () => attempts.heartbeat(this.key(), this.owner, renewal));
     } catch (error) {
       this.tolerate(error);
-      return;
+      return taken.putBack();
     }
-    if (answer === "stale") {
-      // Concluded by someone else: a cancel, a deadline, or who found the claim over (D6, J-05).
-      this.controller.abort(new CancelledFailure("the attempt was cancelled or superseded"));
-      throw this.controller.signal.reason;
+    if (answer === "renewed") this.extendVisibility();
+    // Concluded by someone else: a cancel, a deadline, or who found the claim over (D6, J-05).
+    else this.controller.abort(new CancelledFailure("the attempt was cancelled or superseded"));
+    taken.settle();
+  }
+
+  private async kept({ json, bytes }: TakenBeat): Promise<Payload | undefined> {
+    try {
+      return await persistently(this.ports.host, () => this.vault.keep(json, bytes));
+    } catch (error) {
+      this.tolerate(error);
+      return undefined;
     }
-    this.extendVisibility();
   }
 
   /** Not the body's failure (I13): the next beat is another try, or the claim runs out. */

@@ -15,23 +15,37 @@ import type { PayloadVault } from "./payload-vault.ts";
 
 /** Milliseconds that a body without a start-to-close limit should at least have before it is entered. */
 const BODY_MS_MIN = 10_000;
+/** The part of an invocation's time that is left when it has done little yet. */
+const LITTLE_USED = 0.9;
 
 export class BodyEntry {
   private readonly host: Host;
   private readonly invocation: Invocation;
+  private isFresh: boolean;
 
-  constructor(host: Host, invocation: Invocation) {
+  /** @param isFirst whether this run is the first that the invocation works */
+  constructor(host: Host, invocation: Invocation, isFirst: boolean) {
     this.host = host;
     this.invocation = invocation;
+    this.isFresh = isFirst;
   }
 
-  /** A body is entered only when the rest of the invocation covers it; half of a whole one always does. */
-  mayEnter(state: RunState): boolean {
-    const startable = state.startableLocals(this.host.now());
-    const limits = startable.map(({ options }) => options.start_to_close_ms ?? 0);
-    const wanted = Math.max(BODY_MS_MIN, ...limits);
+  /**
+   * Whether the rest of the invocation covers an attempt (B21). What none covers from beginning to end
+   * starts in one that has done little yet.
+   */
+  isCovered(activity: ActivityState): boolean {
+    const { start_to_close_ms: attempt = BODY_MS_MIN } = activity.options;
+    const whole = activity.schedule_to_close_deadline_at ?? Number.POSITIVE_INFINITY;
+    const wanted = Math.min(attempt, whole - this.host.now());
+    const most = this.invocation.budgetMs - INVOCATION_RESERVE_MS;
     const rest = this.invocation.remainingMs() - INVOCATION_RESERVE_MS;
-    return rest >= Math.min(wanted, this.invocation.budgetMs / 2);
+    return rest >= (wanted <= most ? wanted : most * LITTLE_USED) || (this.isFresh && rest > 0);
+  }
+
+  /** A body has been entered, or another run was worked before: a fresh invocation has more time. */
+  noteUsed(): void {
+    this.isFresh = false;
   }
 
   deadlineOf(activity: ActivityState): Deadline {

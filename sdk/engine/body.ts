@@ -4,14 +4,15 @@
  */
 import { PawlError, pawlError } from "../core/errors.ts";
 import type { RunKey, TimeoutKind } from "../core/events.ts";
-import { CancelledFailure, structuralFailure, toFailure } from "../core/failure.ts";
+import { CancelledFailure, type Failure, structuralFailure, toFailure } from "../core/failure.ts";
 import { activityId } from "../core/ids.ts";
 import { INVOCATION_RESERVE_MS } from "../core/limits.ts";
 import type { AttemptEnd } from "../core/messages.ts";
 import type { ActivityOptionsSnapshot } from "../core/options.ts";
 import { decode, encode, type Payload } from "../core/payload.ts";
 import type { Host, Invocation } from "../ports/host.ts";
-import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
+import type { ActivityInfo, ActivityRuntime, UserCode } from "../ports/user-code.ts";
+import type { Heartbeats } from "./heartbeats.ts";
 
 export interface Deadline {
   readonly at: number;
@@ -28,9 +29,7 @@ export interface Body {
   /** The silence that ends the attempt; undefined when heartbeats are not enforced. */
   readonly heartbeatMs: number | undefined;
   readonly controller: AbortController;
-  /** When the body gave its last sign of life, milliseconds since the epoch. */
-  lastSign(): number;
-  heartbeat(details: unknown): Promise<void>;
+  readonly beats: Heartbeats;
 }
 
 export interface BodyPorts {
@@ -83,19 +82,34 @@ export function infoOf(
 /** Given a reason, an abort makes no DOMException with a stack of its own: it is one for every body. */
 const FINISHED = "the body has ended";
 
+/** Ends with the body, its deadline, its silence, or an error that escaped it, whatever comes first. */
 export async function runBody(ports: BodyPorts, body: Body): Promise<AttemptEnd> {
   const { host } = ports;
   if (host.now() >= body.deadline.at)
     return { kind: "timed_out", timeout_kind: body.deadline.kind };
   const finished = new AbortController();
-  const end = await Promise.race([call(ports, body), overdue(host, body, finished.signal)]);
+  const failed = Promise.withResolvers<AttemptEnd>();
+  const runtime: ActivityRuntime = {
+    info: body.info,
+    signal: body.controller.signal,
+    heartbeatDetails: body.heartbeatJson === undefined ? undefined : decode(body.heartbeatJson),
+    heartbeat: (details) => body.beats.beat(details),
+    isOver: () => body.beats.isOver,
+    fail: (error) => failed.resolve({ kind: "failed", failure: failureOf(error) }),
+  };
+  const end = await Promise.race([
+    call(ports, body, runtime),
+    overdue(host, body, finished.signal),
+    failed.promise,
+  ]);
   finished.abort(FINISHED);
+  body.beats.close();
   // The deadline wins over a value that is late because the event loop was blocked (design section 4).
   const late = host.now() >= body.deadline.at && end.kind !== "timed_out";
   return late ? { kind: "timed_out", timeout_kind: body.deadline.kind } : end;
 }
 
-async function call(ports: BodyPorts, body: Body): Promise<AttemptEnd> {
+async function call(ports: BodyPorts, body: Body, runtime: ActivityRuntime): Promise<AttemptEnd> {
   const { activityType: type, isLocal } = body.info;
   const definition = ports.userCode.activity(type);
   if (definition === undefined) {
@@ -107,12 +121,6 @@ async function call(ports: BodyPorts, body: Body): Promise<AttemptEnd> {
     return { kind: "failed", failure: { ...structuralFailure(error), non_retryable: isLocal } };
   }
   const decoded = decode(body.argumentsJson);
-  const runtime = {
-    info: body.info,
-    signal: body.controller.signal,
-    heartbeatDetails: body.heartbeatJson === undefined ? undefined : decode(body.heartbeatJson),
-    heartbeat: (details: unknown) => body.heartbeat(details),
-  };
   let value: unknown;
   try {
     value = await ports.userCode.runActivity(
@@ -123,15 +131,16 @@ async function call(ports: BodyPorts, body: Body): Promise<AttemptEnd> {
   } catch (error) {
     const { signal } = body.controller;
     if (signal.aborted && error === signal.reason) return { kind: "cancelled" };
-    return {
-      kind: "failed",
-      failure: error instanceof PawlError ? structuralFailure(error) : toFailure(error),
-    };
+    return { kind: "failed", failure: failureOf(error) };
   }
   const encoded = encode(value, `the result of activity ${type}`);
   if (encoded.kind === "refused")
     return { kind: "failed", failure: structuralFailure(encoded.error) };
   return { kind: "completed", result: await ports.keep(encoded.json, encoded.bytes) };
+}
+
+function failureOf(error: unknown): Failure {
+  return error instanceof PawlError ? structuralFailure(error) : toFailure(error);
 }
 
 /** Resolves at the deadline or after too long a silence, and tells the body to stop; else never. */
@@ -140,13 +149,13 @@ async function overdue(host: Host, body: Body, finished: AbortSignal): Promise<A
     const silentAt =
       body.heartbeatMs === undefined
         ? Number.POSITIVE_INFINITY
-        : body.lastSign() + body.heartbeatMs;
+        : body.beats.lastSign + body.heartbeatMs;
     const until = Math.min(body.deadline.at, silentAt);
     await host.sleep(Math.max(0, until - host.now()), finished);
     if (finished.aborted) return await new Promise<never>(() => undefined);
     const isOver = host.now() >= body.deadline.at;
     const isSilent =
-      body.heartbeatMs !== undefined && host.now() >= body.lastSign() + body.heartbeatMs;
+      body.heartbeatMs !== undefined && host.now() >= body.beats.lastSign + body.heartbeatMs;
     if (!isOver && !isSilent) continue;
     const kind = isOver ? body.deadline.kind : "heartbeat";
     body.controller.abort(new CancelledFailure(`the attempt exceeded its ${kind} timeout`));

@@ -10,6 +10,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { UserCode, WorkflowDefinition } from "../ports/user-code.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
+import { isFirst } from "./said.ts";
 
 export class LoadedRun {
   readonly key: RunKey;
@@ -149,21 +150,10 @@ export class LoadedRun {
       run: (context, input) => userCode.runWorkflow(definition, context, input),
       call: (context, call) => userCode.runInWorkflow(definition, context, call),
       diagnose: (message, about) => {
-        if (about === "code" && wasSaid(userCode, message)) return;
+        if (about === "code" && !isFirst(userCode, message)) return;
         const { workflow_id, run_id } = this.key;
         ports.telemetry.warn(message, { workflow_id, run_id });
       },
     });
   }
-}
-
-/** What was said about the code of this process: neither a replay nor another run says it again. */
-const said = new WeakMap<UserCode, Set<string>>();
-
-function wasSaid(userCode: UserCode, message: string): boolean {
-  const messages = said.get(userCode) ?? new Set();
-  said.set(userCode, messages);
-  const known = messages.has(message);
-  messages.add(message);
-  return known;
 }

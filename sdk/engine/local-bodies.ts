@@ -3,14 +3,19 @@
  * on cancel, and keeps how they ended until a commit has recorded it. Records nothing itself.
  */
 
+import type { AttemptEnding } from "../core/attempt.ts";
+import { InfrastructureError } from "../core/errors.ts";
 import { CancelledFailure } from "../core/failure.ts";
-import { HEARTBEAT_BYTES_MAX, HEARTBEAT_COALESCE_MS, LOCAL_WARN_MS } from "../core/limits.ts";
-import { encode, type Payload } from "../core/payload.ts";
+import { LOCAL_WARN_MS } from "../core/limits.ts";
+import type { Payload } from "../core/payload.ts";
 import type { LocalEnding } from "../core/turn.ts";
 import type { Host } from "../ports/host.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
 import { type Body, type Deadline, runBody } from "./body.ts";
+import { Heartbeats, type TakenBeat } from "./heartbeats.ts";
+import { LoopWatch } from "./loop-watch.ts";
+import { isFirst } from "./said.ts";
 
 export interface BodyStart {
   readonly sequence: number;
@@ -22,28 +27,29 @@ export interface BodyStart {
   readonly heartbeatMs: number | undefined;
 }
 
-export interface Beat {
+/** A heartbeat on its way into the log. */
+export interface Beat extends Pick<TakenBeat, "settle" | "putBack"> {
   readonly sequence: number;
   readonly attempt: number;
   readonly progress: Payload;
-  readonly settle: (stop: CancelledFailure | undefined) => void;
-  /** The commit that would have recorded it was lost: it waits for the next one. */
-  readonly putBack: () => void;
+}
+
+/** How a body ended; `settle` once a commit has recorded it, the last heartbeat with it. */
+export interface Ending extends LocalEnding {
+  settle(): void;
 }
 
 interface Running {
   readonly attempt: number;
   readonly controller: AbortController;
-  beatAt: number;
+  readonly beats: Heartbeats;
 }
 
-interface PendingBeat {
-  readonly sequence: number;
-  readonly attempt: number;
-  json: string;
-  bytes: number;
-  notBefore: number;
-  waiters: ((stop: CancelledFailure | undefined) => void)[];
+interface Ended extends Running {
+  readonly ending: AttemptEnding;
+  /** Heartbeats that the end overtook, the newest first. */
+  readonly taken: TakenBeat[];
+  lastHeartbeat: Payload | undefined;
 }
 
 /** Given a reason, an abort makes no DOMException with a stack of its own: it is one for every wait. */
@@ -53,14 +59,12 @@ type Keep = (json: string, bytes: number) => Promise<Payload>;
 
 export class LocalBodies {
   private readonly running = new Map<number, Running>();
-  private readonly ended = new Map<number, LocalEnding>();
-  private readonly beats = new Map<number, PendingBeat>();
-  /** When the last beat of an activity became durable (D7). */
-  private readonly recorded = new Map<number, number>();
+  private readonly ended = new Map<number, Ended>();
   private readonly host: Host;
   private readonly telemetry: Telemetry;
   private readonly userCode: UserCode;
   private readonly keep: Keep;
+  private readonly loop: LoopWatch;
   private wake: (() => void) | undefined;
   private failed: { readonly error: unknown } | undefined;
 
@@ -73,6 +77,7 @@ export class LocalBodies {
     this.telemetry = ports.telemetry;
     this.userCode = userCode;
     this.keep = keep;
+    this.loop = new LoopWatch(ports, userCode);
   }
 
   isRunning(sequence: number, attempt: number): boolean {
@@ -84,104 +89,121 @@ export class LocalBodies {
 
   /** Enters a body whose start is committed. */
   enter(start: BodyStart): void {
-    const running: Running = {
-      attempt: start.info.attempt,
-      controller: new AbortController(),
-      beatAt: this.host.now(),
-    };
-    this.running.set(start.sequence, running);
-    const body: Body = {
-      ...start,
-      controller: running.controller,
-      lastSign: () => running.beatAt,
-      heartbeat: (details) => this.heartbeat(start, running, details),
-    };
-    void runBody({ host: this.host, userCode: this.userCode, keep: this.keep }, body).then(
-      (ending) => {
-        this.warnOfSlow(start.info);
-        if (this.running.get(start.sequence) !== running) return;
-        this.running.delete(start.sequence);
-        this.ended.set(start.sequence, {
-          sequence: start.sequence,
-          attempt: start.info.attempt,
-          ending,
-        });
-        this.notify();
-      },
-      (error: unknown) => {
-        this.failed ??= { error };
-        this.notify();
-      },
-    );
+    const { sequence, info } = start;
+    const controller = new AbortController();
+    const beats = new Heartbeats({
+      now: () => this.host.now(),
+      signal: controller.signal,
+      notify: () => this.notify(),
+    });
+    const running: Running = { attempt: info.attempt, controller, beats };
+    this.running.set(sequence, running);
+    const body: Body = { ...start, controller, beats };
+    const leave = this.loop.enter(info.activityType);
+    void runBody({ host: this.host, userCode: this.userCode, keep: this.keep }, body)
+      .finally(leave)
+      .then(
+        (ending) => {
+          this.warnOfSlow(info);
+          if (this.running.get(sequence) !== running) return;
+          this.running.delete(sequence);
+          this.ended.set(sequence, { ...running, ending, taken: [], lastHeartbeat: undefined });
+          this.notify();
+        },
+        (error: unknown) => {
+          this.failed ??= { error };
+          this.notify();
+        },
+      );
   }
 
   /**
    * How bodies ended whose ending no commit has recorded; a lost race keeps them.
    * @throws InfrastructureError when a result could not be kept: the task fails, never the activity (I13)
    */
-  endings(): readonly LocalEnding[] {
+  async endings(): Promise<readonly Ending[]> {
     if (this.failed !== undefined) throw this.failed.error;
-    return [...this.ended.values()];
+    const endings: Ending[] = [];
+    for (const [sequence, ended] of this.ended) {
+      // One that a lost race put back is older than one that was taken here.
+      const late = ended.beats.take("any");
+      if (late !== undefined) ended.taken.push(late);
+      ended.lastHeartbeat ??= await this.kept(ended.taken[0]);
+      const { attempt, ending, lastHeartbeat } = ended;
+      endings.push({
+        sequence,
+        attempt,
+        ending,
+        ...(lastHeartbeat === undefined ? {} : { lastHeartbeat }),
+        settle: () => this.settle(sequence, ended),
+      });
+    }
+    return endings;
+  }
+
+  private settle(sequence: number, ended: Ended): void {
+    if (this.ended.get(sequence) === ended) this.ended.delete(sequence);
+    for (const beat of ended.taken) beat.settle();
   }
 
   /** Forgets endings and bodies of attempts that are no longer open in the log. */
   retain(isOpen: (sequence: number, attempt: number) => boolean): void {
-    for (const [sequence, ending] of this.ended)
-      if (!isOpen(sequence, ending.attempt)) this.ended.delete(sequence);
-    for (const [sequence, running] of this.running) {
-      if (isOpen(sequence, running.attempt)) continue;
+    for (const [sequence, ended] of this.ended) {
+      if (isOpen(sequence, ended.attempt)) continue;
+      ended.controller.abort(new CancelledFailure("the attempt was superseded"));
+      this.settle(sequence, ended);
+    }
+    for (const [sequence, { attempt, controller, beats }] of this.running) {
+      if (isOpen(sequence, attempt)) continue;
       this.running.delete(sequence);
-      running.controller.abort(new CancelledFailure("the attempt was superseded"));
-      this.answerBeat(sequence, new CancelledFailure("the attempt was superseded"));
+      beats.close();
+      controller.abort(new CancelledFailure("the attempt was superseded"));
     }
   }
 
   /** Tells bodies to stop; they end at their own next boundary (J-01, J-02). */
   cancel(sequences: Iterable<number>): void {
-    for (const sequence of sequences) {
-      const stop = new CancelledFailure("the workflow was asked to cancel");
-      this.running.get(sequence)?.controller.abort(stop);
-      this.answerBeat(sequence, stop);
-    }
+    for (const sequence of sequences)
+      this.running
+        .get(sequence)
+        ?.controller.abort(new CancelledFailure("the workflow was asked to cancel"));
   }
 
   /** Heartbeats that are due to be recorded; each is settled by the caller once it is durable. */
   async takeBeats(): Promise<readonly Beat[]> {
-    const now = this.host.now();
     const due: Beat[] = [];
-    for (const beat of this.beats.values()) {
-      if (beat.notBefore > now) continue;
-      this.beats.delete(beat.sequence);
-      due.push({
-        sequence: beat.sequence,
-        attempt: beat.attempt,
-        progress: await this.keep(beat.json, beat.bytes),
-        settle: (stop) => {
-          for (const waiter of beat.waiters) waiter(stop);
-        },
-        putBack: () => this.putBack(beat),
-      });
+    for (const [sequence, { attempt, beats }] of this.running) {
+      const beat = beats.take();
+      if (beat === undefined) continue;
+      const progress = await this.kept(beat);
+      if (progress === undefined) beat.putBack();
+      else due.push({ ...beat, sequence, attempt, progress });
     }
     return due;
   }
 
-  private putBack(beat: PendingBeat): void {
-    const newer = this.beats.get(beat.sequence);
-    if (newer === undefined) this.beats.set(beat.sequence, beat);
-    else newer.waiters.push(...beat.waiters);
+  /** Details that cannot be kept now are not the body's failure (I13): they wait, or are lost with it. */
+  private async kept(beat: TakenBeat | undefined): Promise<Payload | undefined> {
+    if (beat === undefined) return undefined;
+    try {
+      return await this.keep(beat.json, beat.bytes);
+    } catch (error) {
+      if (!(error instanceof InfrastructureError)) throw error;
+      this.telemetry.warn("a heartbeat could not be recorded", { error: error.message });
+      return undefined;
+    }
   }
 
   /** Resolves when a body ends or beats, or after `ms`. */
   async waitForNews(ms: number): Promise<void> {
     if (this.ended.size > 0 || this.failed !== undefined) return;
     const timer = new AbortController();
-    const nextBeat = Math.min(
-      ...[...this.beats.values()].map((beat) => beat.notBefore - this.host.now()),
-    );
+    const dueAt = Math.min(...[...this.running.values()].map(({ beats }) => beats.dueAt));
     const news = new Promise<void>((resolve) => {
       this.wake = resolve;
     });
-    await Promise.race([news, this.host.sleep(Math.max(0, Math.min(ms, nextBeat)), timer.signal)]);
+    const wait = Math.max(0, Math.min(ms, dueAt - this.host.now()));
+    await Promise.race([news, this.host.sleep(wait, timer.signal)]);
     this.wake = undefined;
     timer.abort(NEWS);
   }
@@ -189,7 +211,7 @@ export class LocalBodies {
   /** Local work is meant to be short: while it runs, it holds the workflow task (E-09). */
   private warnOfSlow({ workflowId, runId, activityType, attempt, startedAt }: ActivityInfo): void {
     const tookMs = this.host.now() - startedAt;
-    if (tookMs <= LOCAL_WARN_MS) return;
+    if (tookMs <= LOCAL_WARN_MS || !isFirst(this.userCode, `slow: ${activityType}`)) return;
     this.telemetry.warn("a local activity is slow: call it as a regular one, or make it shorter", {
       workflow_id: workflowId,
       run_id: runId,
@@ -201,43 +223,5 @@ export class LocalBodies {
 
   private notify(): void {
     this.wake?.();
-  }
-
-  private heartbeat(start: BodyStart, running: Running, details: unknown): Promise<void> {
-    const { signal } = running.controller;
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const encoded = encode(details ?? null, "the details of a heartbeat", HEARTBEAT_BYTES_MAX);
-    if (encoded.kind === "refused") return Promise.reject(encoded.error);
-    const now = this.host.now();
-    const pending = this.beats.get(start.sequence);
-    const beat: PendingBeat = pending ?? {
-      sequence: start.sequence,
-      attempt: start.info.attempt,
-      json: encoded.json,
-      bytes: encoded.bytes,
-      notBefore: Math.max(now, (this.recorded.get(start.sequence) ?? 0) + HEARTBEAT_COALESCE_MS),
-      waiters: [],
-    };
-    beat.json = encoded.json;
-    beat.bytes = encoded.bytes;
-    running.beatAt = now;
-    this.beats.set(start.sequence, beat);
-    this.notify();
-    // It waits for its second and is written then; the body need not wait with it.
-    if (beat.notBefore > now) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      beat.waiters.push((stop) => (stop === undefined ? resolve() : reject(stop)));
-    });
-  }
-
-  /** Notes that a beat is durable, for coalescing (D7). */
-  noteRecorded(sequence: number): void {
-    this.recorded.set(sequence, this.host.now());
-  }
-
-  private answerBeat(sequence: number, stop: CancelledFailure): void {
-    const beat = this.beats.get(sequence);
-    this.beats.delete(sequence);
-    for (const waiter of beat?.waiters ?? []) waiter(stop);
   }
 }

@@ -20,6 +20,7 @@ export class LocalRows {
   /** What has changed since the rows were written. */
   private readonly changedExecutions = new Set<number>();
   private readonly changedAttempts = new Set<string>();
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(run: RunKey) {
     this.run = run;
@@ -46,7 +47,13 @@ export class LocalRows {
       if ("local_activity" in event && event.local_activity) this.noteEvent(event);
   }
 
-  async write(projection: Projection): Promise<void> {
+  /** One write after the other: the last one is the one that stays. */
+  write(projection: Projection): Promise<void> {
+    this.writing = this.writing.catch(() => undefined).then(() => this.writeChanged(projection));
+    return this.writing;
+  }
+
+  private async writeChanged(projection: Projection): Promise<void> {
     const executions = [...this.changedExecutions].flatMap(
       (sequence) => this.executions.get(sequence) ?? [],
     );

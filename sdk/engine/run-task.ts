@@ -16,6 +16,7 @@ import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
+import type { WaitingMessages } from "./alarm-watch.ts";
 import { isOfEarlierBoot } from "./boot.ts";
 import { enforceDeadline } from "./deadlines.ts";
 import { announce, send } from "./dispatch.ts";
@@ -43,6 +44,12 @@ export interface TaskContext {
   readonly invocation: Invocation;
 }
 
+/** What else the invocation has to do, as its runs are worked one after the other. */
+export interface BatchContext {
+  readonly waiting: WaitingMessages;
+  readonly isFirst: boolean;
+}
+
 /** Steps of one run in one invocation; above it something loops that should not. */
 const STEPS_MAX = 100_000;
 /** Milliseconds behind a lease's end at which its alarm looks again. */
@@ -61,7 +68,7 @@ export class RunTask {
   /** Deadlines that the attempt's row has confirmed. */
   private readonly enforced = new Set<TaskItem>();
 
-  constructor(context: TaskContext, key: RunKey, items: readonly TaskItem[]) {
+  constructor(context: TaskContext, key: RunKey, items: readonly TaskItem[], batch: BatchContext) {
     this.context = context;
     this.key = key;
     this.active = [...items];
@@ -69,7 +76,7 @@ export class RunTask {
     const cached = cache.take(key);
     this.run = cached ?? new LoadedRun(ports, userCode, key);
     this.loaded = cached !== undefined;
-    this.driver = new TurnDriver({ ports, userCode, invocation, run: this.run });
+    this.driver = new TurnDriver({ ports, userCode, invocation, run: this.run, ...batch });
   }
 
   private loaded: boolean;

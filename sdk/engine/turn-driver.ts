@@ -6,14 +6,9 @@
  * batch but the last (design section 1, protocol R5, R6, R9, R14).
  */
 import { activityFields, isCancelled } from "../core/deliver.ts";
-import { pawlError } from "../core/errors.ts";
+import { invariant, pawlError } from "../core/errors.ts";
 import type { Lease, WorkflowStarted } from "../core/events.ts";
-import {
-  LEASE_MARGIN_MS,
-  LEASE_RESERVE_MS,
-  LOCAL_BODIES_MAX,
-  TAIL_POLL_MS,
-} from "../core/limits.ts";
+import { LEASE_MARGIN_MS, LEASE_RESERVE_MS, TAIL_POLL_MS } from "../core/limits.ts";
 import type { WorkflowInstance } from "../core/replay.ts";
 import { Turn } from "../core/turn.ts";
 import { closingOfEvent } from "../core/views/closing.ts";
@@ -21,11 +16,13 @@ import type { Invocation } from "../ports/host.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { RunClosing } from "../ports/runs.ts";
 import type { UserCode } from "../ports/user-code.ts";
+import { AlarmWatch, type WaitingMessages } from "./alarm-watch.ts";
+import { Aside } from "./aside.ts";
 import { BodyEntry } from "./body-entry.ts";
 import { ownerName } from "./boot.ts";
 import { announce } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import { type Beat, LocalBodies } from "./local-bodies.ts";
+import { type Beat, type Ending, LocalBodies } from "./local-bodies.ts";
 import { LocalRows } from "./local-rows.ts";
 import { persistently } from "./persistence.ts";
 import type { TaskItem } from "./run-task.ts";
@@ -47,6 +44,10 @@ export interface TurnDriverContext {
   readonly userCode: UserCode;
   readonly invocation: Invocation;
   readonly run: LoadedRun;
+  /** Messages of the invocation whose runs have not been begun. */
+  readonly waiting: WaitingMessages;
+  /** Whether the invocation has worked no run before this one. */
+  readonly isFirst: boolean;
 }
 
 /** Milliseconds between two writes of the rows of local activities while a task runs. */
@@ -65,10 +66,8 @@ export class TurnDriver {
   private owns = false;
   private pollAt = 0;
   private rowsAt: number;
-  /** The lease's end that the alarm's visibility was set by. */
-  private alarmAt = 0;
-  /** Writes that need not be waited for before the next commit, but before the invocation ends. */
-  private aside: Promise<void>[] = [];
+  private readonly alarm: AlarmWatch;
+  private readonly aside: Aside;
 
   constructor(context: TurnDriverContext) {
     this.ports = context.ports;
@@ -76,12 +75,14 @@ export class TurnDriver {
     this.userCode = context.userCode;
     this.invocation = context.invocation;
     this.owner = ownerName(this.ports.boot, this.ports.host.newId());
-    this.entry = new BodyEntry(this.ports.host, context.invocation);
+    this.entry = new BodyEntry(this.ports.host, context.invocation, context.isFirst);
     this.bodies = new LocalBodies(this.ports, this.userCode, (json, bytes) =>
       this.keep(json, bytes),
     );
     this.rows = new LocalRows(this.run.key);
     this.rowsAt = this.ports.host.now() + ROWS_EVERY_MS;
+    this.alarm = new AlarmWatch(this.ports, context.waiting);
+    this.aside = new Aside(this.ports.telemetry, this.run.key.run_id);
   }
 
   /** This invocation holds the lease, by the log as it is known. */
@@ -117,17 +118,18 @@ export class TurnDriver {
     });
     const arrivals = opening ? items.map((item) => item.message.announces) : [];
     if (state.next === 1) await draft.push(await started());
-    await draft.arrive(arrivals, "others");
-    if (!state.closed) await this.decide(draft);
-    this.refuseForeignPromise(instance);
     const until = this.leaseUntil();
+    // Before the outcomes: what a body said is in the log ahead of how it ended.
     const beats = await this.draftBeats(draft, until);
-    const places = this.entry.mayEnter(state) ? LOCAL_BODIES_MAX : 0;
+    await draft.arrive(arrivals, "others");
+    const endings = state.closed ? [] : await this.decide(draft);
+    this.refuseForeignPromise(instance);
     await draft.startLocals({
       owner: this.owner,
-      places,
+      places: this.ports.localConcurrency,
       leaseUntil: until,
       deadline: (activity) => this.entry.deadlineOf(activity).at,
+      isCovered: (activity) => this.entry.isCovered(activity),
     });
     const { vault } = this.run;
     await persistently(this.ports.host, () => this.entry.prepare(draft.starts, state, vault));
@@ -135,29 +137,34 @@ export class TurnDriver {
     await draft.arrive(arrivals, "retries");
     const handOver =
       !state.closed &&
-      places === 0 &&
       state.startableLocals(this.ports.host.now()).length > 0 &&
       state.startedLocals().length === 0;
     await this.draftRenewal(draft, { opening, handOver });
     if (draft.events.length === 0) return opening ? { kind: "nothing" } : await this.wait();
-    return await this.commit(draft, { items, until, beats, takenOver, handOver });
+    return await this.commit(draft, { items, until, beats, endings, takenOver, handOver });
   }
 
   /** From what the log and the bodies say to what it leads to. */
-  private async decide(draft: Turn): Promise<void> {
+  private async decide(draft: Turn): Promise<readonly Ending[]> {
     await draft.concludeInterrupted((...attempt) => this.bodies.isRunning(...attempt));
-    await draft.concludeLocals(this.bodies.endings());
+    const endings = await this.bodies.endings();
+    await draft.concludeLocals(endings);
     if (this.run.state.cancelRequestedAt !== undefined) await draft.cancelOpenActivities();
-    await draft.recordCommands(LOCAL_BODIES_MAX);
+    await draft.concludeOverdue();
+    await draft.recordCommands(this.ports.localConcurrency);
     await draft.closeIfEnded();
+    return endings;
   }
 
+  /** Bodies of attempts that the log does not hold open have been told to stop before. */
   private async draftBeats(draft: Turn, until: number): Promise<readonly Beat[]> {
     const beats = await this.bodies.takeBeats();
     for (const { sequence, attempt, progress } of beats) {
       const activity = this.run.state.openActivities.get(sequence);
-      if (this.run.state.closed || activity?.phase !== "started" || activity.attempt !== attempt)
-        continue;
+      invariant(
+        activity?.phase === "started" && activity.attempt === attempt,
+        `attempt ${attempt} of activity ${sequence} beats and is not open`,
+      );
       await draft.push({
         type: "ActivityHeartbeatRecorded",
         at: draft.at(),
@@ -189,6 +196,7 @@ export class TurnDriver {
       readonly items: readonly TaskItem[];
       readonly until: number;
       readonly beats: readonly Beat[];
+      readonly endings: readonly Ending[];
       readonly takenOver: { readonly from: number; readonly to: number } | undefined;
       readonly handOver: boolean;
     },
@@ -202,6 +210,11 @@ export class TurnDriver {
         : null;
     const batch = draft.batch(lease, host.newId());
     const giveUpAt = this.owns ? step.until - LEASE_RESERVE_MS : Number.POSITIVE_INFINITY;
+    // Beside the append, and done before a body is entered, which may block the process or end it.
+    const covered =
+      lease === null || step.handOver
+        ? undefined
+        : this.aside.add(this.alarm.cover(step.items, lease));
     if ((await persistently(host, () => history.append(key, batch), giveUpAt)) === "lost") {
       for (const beat of step.beats) beat.putBack();
       return { kind: "lost" };
@@ -210,8 +223,8 @@ export class TurnDriver {
     this.rows.note(batch);
     this.owns = bodiesRun;
     this.pollAt = host.now() + TAIL_POLL_MS;
+    if (draft.starts.length > 0) await covered;
     this.afterCommit(draft, step);
-    if (lease !== null && !step.handOver) this.watchAlarm(step.items, lease);
     await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });
     // R6: the dead owner may have died before its own sends.
     if (step.takenOver !== undefined) await announce(this.ports, key, state, step.takenOver);
@@ -226,27 +239,30 @@ export class TurnDriver {
     };
   }
 
-  /** What the commit allows: bodies enter, heartbeats are answered, the cancelled are told. */
+  /** What the commit allows: the cancelled are told, heartbeats are answered, bodies enter. */
   private afterCommit(
     draft: Turn,
-    step: { readonly beats: readonly Beat[]; readonly until: number },
+    step: {
+      readonly beats: readonly Beat[];
+      readonly endings: readonly Ending[];
+      readonly until: number;
+    },
   ): void {
     const { state } = this.run;
+    this.tellCancelled();
+    for (const recorded of [...step.beats, ...step.endings]) recorded.settle();
     this.bodies.retain((sequence, attempt) => {
       const activity = state.openActivities.get(sequence);
       return !state.closed && activity?.phase === "started" && activity.attempt === attempt;
     });
-    for (const beat of step.beats) {
-      this.bodies.noteRecorded(beat.sequence);
-      beat.settle(undefined);
-    }
     // A frozen process that thaws behind its lease must not enter a body any more (R14).
     if (!state.closed && this.ports.host.now() < step.until - LEASE_RESERVE_MS)
       for (const start of draft.starts) {
         const body = this.entry.bodyOf(this.run.key, start, state, this.run.vault);
-        if (body !== undefined) this.bodies.enter(body);
+        if (body === undefined) continue;
+        this.bodies.enter(body);
+        this.entry.noteUsed();
       }
-    this.tellCancelled();
   }
 
   /** Running local bodies learn of a cancel request as soon as it is seen in the log (J-02). */
@@ -279,21 +295,6 @@ export class TurnDriver {
     };
   }
 
-  /**
-   * The alarm becomes visible soon after the lease's end, so that a crash is noticed in seconds; told
-   * again only when the lease has grown by half.
-   */
-  private watchAlarm(items: readonly TaskItem[], lease: Lease): void {
-    if (lease.until - this.alarmAt < this.ports.leaseMs / 2) return;
-    const alarm = items.find(
-      (item) => item.message.message_id === lease.alarm && item.handle !== undefined,
-    );
-    if (alarm?.handle === undefined) return;
-    this.alarmAt = lease.until;
-    const ms = lease.until + LEASE_MARGIN_MS - this.ports.host.now();
-    this.setAside(this.ports.queue.defer({ message: alarm.message, handle: alarm.handle }, ms));
-  }
-
   private async wait(): Promise<StepOutcome> {
     this.tellCancelled();
     const { host } = this.ports;
@@ -303,6 +304,7 @@ export class TurnDriver {
       await this.run.catchUp();
       this.pollAt = host.now() + TAIL_POLL_MS;
     }
+    this.writeRowsEachSecond();
     return { kind: "waited" };
   }
 
@@ -315,33 +317,17 @@ export class TurnDriver {
     return persistently(this.ports.host, () => this.run.vault.keep(json, bytes));
   }
 
-  private setAside(write: Promise<void>): void {
-    this.aside.push(
-      write.catch((error: unknown) => {
-        this.ports.telemetry.warn(
-          "a write beside the commit failed; it is not needed for the run to go on",
-          {
-            run_id: this.run.key.run_id,
-            error: error instanceof Error ? error.message : String(error),
-          },
-        );
-      }),
-    );
-  }
-
-  /** A long chain of local activities shows its rows while it runs, off its own way (F-04). */
+  /** Rows show what runs while it runs, off its own way (F-04, S-09). */
   private writeRowsEachSecond(): void {
     const now = this.ports.host.now();
     if (now < this.rowsAt) return;
     this.rowsAt = now + ROWS_EVERY_MS;
-    this.setAside(this.rows.write(this.ports.projection));
+    void this.aside.add(this.rows.write(this.ports.projection));
   }
 
   /** The rows of local activities, and what else was set aside, before the invocation ends. */
   async finish(): Promise<void> {
-    this.setAside(this.rows.write(this.ports.projection));
-    const aside = this.aside;
-    this.aside = [];
-    await Promise.all(aside);
+    void this.aside.add(this.rows.write(this.ports.projection));
+    await this.aside.settled();
   }
 }

@@ -1,10 +1,18 @@
 /** One invocation of the workflow-task function: its messages, run by run, and direct requests. */
 import { InfrastructureError, PawlError } from "../core/errors.ts";
 import type { RunKey } from "../core/events.ts";
+import { LEASE_MARGIN_MS } from "../core/limits.ts";
 import type { DirectAnswer, DirectRequest } from "../ports/functions.ts";
 import type { RunClosing } from "../ports/runs.ts";
+import { WaitingMessages } from "./alarm-watch.ts";
 import { answerQuery } from "./query.ts";
-import { MissingRunError, RunTask, type TaskContext, type TaskItem } from "./run-task.ts";
+import {
+  type BatchContext,
+  MissingRunError,
+  RunTask,
+  type TaskContext,
+  type TaskItem,
+} from "./run-task.ts";
 
 /** Milliseconds until a run whose task failed is tried again; grows with the failures in a row. */
 const FAILED_TASK_MS_FIRST = 2_000;
@@ -20,12 +28,19 @@ export async function workMessages(
   context: TaskContext,
   items: readonly TaskItem[],
 ): Promise<void> {
-  const { invocation } = context;
-  for (const [index, group] of groupByRun(items).entries()) {
-    // A run that would get little of the time goes back untouched: a fresh invocation has all of it.
-    const isLate = index > 0 && invocation.remainingMs() < invocation.budgetMs / 2;
+  const { invocation, ports } = context;
+  const groups = groupByRun(items);
+  const waiting = new WaitingMessages();
+  for (const [index, group] of groups.entries()) {
+    waiting.update(groups.slice(index + 1).flat());
+    // A run that would get little of the time goes back untouched: a fresh invocation has all of it. So
+    // does one whose messages another invocation has by now, because a body here took its time.
+    const isLate =
+      index > 0 &&
+      (invocation.remainingMs() < invocation.budgetMs / 2 ||
+        ports.host.now() >= waiting.visibleAt - LEASE_MARGIN_MS);
     if (isLate) for (const item of group) item.verdict = { kind: "defer", ms: 0 };
-    else await workRun(context, group);
+    else await workRun(context, group, { waiting, isFirst: index === 0 });
   }
 }
 
@@ -44,7 +59,8 @@ export async function workDirectly(
     case "query":
       return await answerQuery(context, request);
     case "task": {
-      const closing = await workRun(context, [{ message: request.message }]);
+      const alone = { waiting: new WaitingMessages(), isFirst: true };
+      const closing = await workRun(context, [{ message: request.message }], alone);
       return closing === undefined ? { kind: "task" } : { kind: "task", closing };
     }
   }
@@ -53,13 +69,14 @@ export async function workDirectly(
 async function workRun(
   context: TaskContext,
   items: readonly TaskItem[],
+  batch: BatchContext,
 ): Promise<RunClosing | undefined> {
   const first = items[0];
   if (first === undefined) return undefined;
   const { namespace, workflow_id, run_id } = first.message;
   const key: RunKey = { namespace, workflow_id, run_id };
   try {
-    return await new RunTask(context, key, items).work();
+    return await new RunTask(context, key, items, batch).work();
   } catch (error) {
     await settleFailure(context, key, items, error);
     return undefined;

@@ -10,6 +10,11 @@ export interface Host {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Resolves when every microtask that is ready has run: workflow code has gone as far as it can. */
   settle(): Promise<void>;
+  /**
+   * Says for how many milliseconds the event loop was blocked, each time, until the returned function
+   * is called (B-17). A virtual clock has nothing to say.
+   */
+  watchLoop(onBlocked: (ms: number) => void): () => void;
 }
 
 /** One invocation of a function. */

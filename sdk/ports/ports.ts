@@ -16,6 +16,8 @@ export interface Ports {
   readonly version: string;
   /** Milliseconds of a workflow task's lease: how soon after its end a crash is noticed. */
   readonly leaseMs: number;
+  /** Local activity bodies that one workflow task runs at the same time (B20). */
+  readonly localConcurrency: number;
   /** The present start of a stack whose processes end together; undefined elsewhere. */
   readonly boot: string | undefined;
   readonly history: History;

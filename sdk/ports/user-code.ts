@@ -33,6 +33,10 @@ export interface ActivityRuntime {
   readonly heartbeatDetails: unknown;
   /** Resolves when the beat is durable. @throws CancelledFailure when the attempt should stop */
   heartbeat(details: unknown): Promise<void>;
+  /** True once the attempt has ended: nothing that its body still does concerns it. */
+  isOver(): boolean;
+  /** Ends the attempt with an error that no promise of its body carried (B15); nothing when it is over. */
+  fail(error: unknown): void;
 }
 
 export interface WorkflowDefinition {

@@ -148,6 +148,73 @@ describe("a cancel request", () => {
     expect(entered).toEqual(["work", "clean", "clean"]);
   });
 
+  test.each(modes)(
+    "ends a %s body that hangs at its timeout, as cancelled and without a retry (J-02, J-03)",
+    async (mode) => {
+      const { entered, exports } = cancellable(() => new Promise<never>(() => undefined));
+      const stack = await startStack(exports);
+      const handle = await stack.start(mode);
+      await stack.advance(5);
+      await handle.cancel("no longer");
+      await stack.advance("2m");
+      await expect(handle.result()).rejects.toThrow("cancelled");
+      expect(entered).toEqual(["work", "clean", "clean"]);
+      const types = outline(await eventsOf(handle)).filter((line) => line.includes(" work 1"));
+      expect(types.at(-1)).toMatch(new RegExp(`^ActivityCancelled work 1 ${mode} #1`));
+      expect(types.join()).not.toMatch(/TimedOut|Retry/);
+    },
+  );
+
+  test("that is in the log while activities alone are waited for ends them: no other event is needed (E1)", async () => {
+    const { entered, exports } = cancellable(async () => "done");
+    const stack = await startStack(exports);
+    const activities = stack.queue("activity-tasks-default");
+    const { disturbance } = activities;
+    activities.disturbance = {
+      ...disturbance,
+      hideMs: (ms, why) => (why === "sent" ? 3_600_000 : ms),
+    };
+    const handle = await stack.start("queued");
+    await stack.advance("1s");
+    const crash = stack.platform.crash({
+      function: "workflow-task",
+      call: "PutItem history_events",
+      when: "before",
+    });
+    await handle.cancel("not wanted");
+    await crash.reached;
+    activities.disturbance = disturbance;
+    await stack.advance("20m");
+    expect((await handle.describe()).status).toBe("cancelled");
+    expect(entered).toEqual(["clean", "clean"]);
+  });
+
+  test("ends local activities that wait for a place, and none of them is entered (E1, B20)", async () => {
+    const held = Promise.withResolvers<void>();
+    let entered = 0;
+    const one = activity({ startToCloseTimeout: "60s" }, async () => {
+      entered += 1;
+      await held.promise;
+    });
+    const stack = await startStack({
+      one,
+      many: workflow(async () => {
+        await Promise.all(Array.from({ length: 150 }, () => localActivity(one)));
+      }),
+    });
+    const handle = await stack.start("many");
+    await stack.advance("1s");
+    await handle.cancel("too many");
+    await stack.advance("5s");
+    held.resolve();
+    await expect(handle.result()).rejects.toThrow("cancelled");
+    await stack.advance("2m");
+    expect(entered).toBe(100);
+    const lines = outline(await eventsOf(handle));
+    expect(lines.filter((line) => line.startsWith("ActivityStarted")).length).toBe(100);
+    expect(lines.filter((line) => line.startsWith("ActivityCompleted"))).toEqual([]);
+  });
+
   test("wakes a workflow that sleeps at once, and a later sleep is its own affair (E8)", async () => {
     const stack = await startStack({
       sleeper: workflow(async () => {

@@ -332,6 +332,22 @@ describe("composing the ports", () => {
     expect(() => compose(queues)).toThrow(/default/);
   });
 
+  test.for([ENV.localConcurrency, ENV.leaseMs])(
+    "a wrong %s is refused by its name (case 45)",
+    (variable) => {
+      for (const value of ["0", "-1", "2.5", "many", "1e400"])
+        expect(() => compose({ ...environment, [variable]: value })).toThrow(
+          `${variable} is ${value}; expected a whole number, at least `,
+        );
+      expect(compose({ ...environment, [variable]: "5000" })).toBeDefined();
+    },
+  );
+
+  test("a hundred local bodies run at the same time unless the deployment says otherwise (B20)", () => {
+    expect(compose(environment).localConcurrency).toBe(100);
+    expect(compose({ ...environment, [ENV.localConcurrency]: "7" }).localConcurrency).toBe(7);
+  });
+
   test("guards carry a time to live in seconds, far in the future (reliability 5, row 22)", async () => {
     const dynamo = scripted<DynamoOutput>({});
     const ports = createPorts({

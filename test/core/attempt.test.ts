@@ -47,7 +47,7 @@ function timedOut(timeout_kind: TimeoutKind): AttemptEnding {
 /** The infrastructure's fault, not the application's: another call may fare better. */
 const INTERRUPTED: Failure = {
   type: "ActivityInterrupted",
-  message: "the process that ran attempt 3 of activity price died, and no attempt is left",
+  message: "the process that ran attempt 3 of activity price died, and no attempt or time is left",
   category: "activity",
   non_retryable: false,
 };
@@ -137,6 +137,16 @@ describe("what follows an attempt (G-01 to G-09, H-04, R-03)", () => {
     expect(concludeAttempt(activity(), interrupted, context(1))).not.toHaveProperty("failure");
   });
 
+  test.for([
+    // Who is found dead behind the deadline is too late, attempts left or not; before it, it is a lost attempt.
+    [T + 100, { type: "ActivityTimedOut", timeout_kind: "schedule_to_close" }],
+    [T + 101, { type: "ActivityFailed", failure: { type: "ActivityInterrupted" } }],
+    [T + 2_000, retry("cold_replay", 1_000)],
+  ] as const)("a lost attempt with the deadline %i leads to %j (H-02)", ([deadline, expected]) => {
+    const conclusion = concludeAttempt(activity(DEFAULT, deadline), interrupted, context(1));
+    expect(conclusion).toMatchObject(expected);
+  });
+
   test("what the worker said about a queued attempt is recorded with its outcome", () => {
     const state = fold([started(), queued(1).scheduled()]);
     const open = state.openActivities.get(1);
@@ -144,7 +154,7 @@ describe("what follows an attempt (G-01 to G-09, H-04, R-03)", () => {
     const conclusion = concludeAttempt(
       open,
       failed,
-      context(3, { queued: { worker: "w-1", started_at: T + 5 } }),
+      context(3, { recorded: { worker: "w-1", started_at: T + 5 } }),
     );
     expect(conclusion).toMatchObject({
       type: "ActivityFailed",

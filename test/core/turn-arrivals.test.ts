@@ -104,6 +104,16 @@ describe("how attempts that ran here ended", () => {
     expect(drafted(turn)).toEqual(["ActivityCompleted 1", "ActivityRetryScheduled 2"]);
   });
 
+  test("a heartbeat that the end overtook stands in the outcome, and the next attempt has it (I-05)", async () => {
+    const { turn, state } = await setup(code, ...running);
+    const ending = { kind: "failed", failure: failure() } as const;
+    await turn.concludeLocals([{ sequence: 2, attempt: 1, ending, lastHeartbeat: json(7) }]);
+    expect(turn.events).toMatchObject([
+      { type: "ActivityRetryScheduled", last_heartbeat: json(7) },
+    ]);
+    expect(state.openActivities.get(2)?.last_heartbeat).toEqual(json(7));
+  });
+
   test("an outcome behind a cancel request is dropped (J-04)", async () => {
     const { turn } = await setup(code, ...running, cancelRequested());
     await turn.concludeLocals([completedAs(1, 1)]);

@@ -172,6 +172,68 @@ describe("local bodies have a limited number of places (design section 3)", () =
     expect(due.turn.starts).toEqual([{ sequence: 1, attempt: 2 }]);
   });
 
+  test("a retry is never started by the batch that schedules it, were its backoff nothing (G-04)", async () => {
+    const { turn, state, instance } = await setup(
+      async (context) =>
+        await context.scheduleActivity({
+          activityType: "a",
+          mode: "local",
+          args: [],
+          options: { retry_policy: { backoff_ms: [0] } },
+        }),
+    );
+    await turn.recordCommands(100);
+    await turn.startLocals(START);
+    turn.batch(LEASE, "n-1");
+    const next = turnOf(state, instance);
+    await next.concludeInterrupted(() => false);
+    await next.startLocals(START);
+    expect(drafted(next)).toEqual(["ActivityRetryScheduled 1"]);
+    next.batch(LEASE, "n-2");
+    const later = turnOf(state, instance);
+    await later.startLocals(START);
+    expect(later.starts).toEqual([{ sequence: 1, attempt: 2 }]);
+  });
+
+  test("an attempt that the rest of the invocation does not cover waits, those that it covers start (B21)", async () => {
+    const { turn } = await setup(three);
+    await turn.recordCommands(100);
+    await turn.startLocals({ ...START, isCovered: ({ activity_type: type }) => type !== "a" });
+    expect(drafted(turn).slice(4)).toEqual(["ActivityStarted 2", "ActivityStarted 4"]);
+  });
+
+  test.for([
+    ["that waits for a place", [], 1],
+    [
+      "whose retry comes too late",
+      [local(1, "a").started(), local(1, "a").retryScheduled(1, { retry_available_at: NOW - 5 })],
+      1,
+    ],
+  ] as const)(
+    "no attempt starts behind the time of the whole activity: one %s times out (H-02)",
+    async ([, history, attempt]) => {
+      const within = (deadline: number) =>
+        setup(
+          async (context) => await price(context, "a"),
+          { ...local(1, "a").scheduled(), schedule_to_close_deadline_at: deadline },
+          ...history,
+        );
+      const late = await within(NOW);
+      await late.turn.concludeOverdue();
+      expect(late.turn.events).toMatchObject([
+        {
+          type: "ActivityTimedOut",
+          sequence: 1,
+          attempt_number: attempt,
+          timeout_kind: "schedule_to_close",
+        },
+      ]);
+      const inTime = await within(NOW + 1);
+      await inTime.turn.concludeOverdue();
+      expect(inTime.turn.events).toEqual([]);
+    },
+  );
+
   test("a closed run starts nothing", async () => {
     const { turn } = await setup(three, local(1, "a").scheduled());
     await turn.push(terminated());

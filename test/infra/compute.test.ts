@@ -271,6 +271,8 @@ describe("props", () => {
     [{ namespace: "a b" }, "namespace a b is not possible"],
     [{ workflowTimeout: Duration.hours(1) }, "workflowTimeout in seconds is 3600"],
     [{ workflowMaxConcurrency: 1001 }, "workflowMaxConcurrency is 1001"],
+    // Case 45: an option that would let nothing run is refused by its name.
+    [{ localConcurrency: 0 }, "localConcurrency is 0: expected a whole number from 1 to 1000"],
     [{ environment: { PAWL_VERSION: "x" } }, "names with PAWL_ are reserved"],
     [{ queues: { "a b": {} } }, "activity queue name a b is not possible"],
   ] as const;

@@ -62,6 +62,7 @@ export class ApiWorld {
         random: () => 0.5,
         sleep: (ms, signal) => this.#sleep(ms, signal),
         settle: () => Promise.resolve(),
+        watchLoop: () => () => undefined,
       },
       clients: {
         dynamo: { send: (command) => this.#hooked(nameOf(command), () => dynamo.send(command)) },

@@ -233,6 +233,8 @@ export function testRuntime(parts: Partial<ActivityRuntime> = {}): ActivityRunti
     },
     signal: new AbortController().signal,
     heartbeatDetails: undefined,
+    isOver: () => false,
+    fail: () => undefined,
     heartbeat: () => Promise.resolve(),
     ...parts,
   };

@@ -10,6 +10,25 @@ export function nodeHost(): Host {
     sleep,
     // Every microtask that is ready runs before the next turn of the event loop.
     settle: () => new Promise((resolve) => setImmediate(resolve)),
+    watchLoop,
+  };
+}
+
+/** Milliseconds between two looks at the event loop: what blocks it for less is nobody's concern. */
+const LOOK_MS = 100;
+
+/** A timer that comes late says for how long the loop was blocked; so does a watch that ends late. */
+function watchLoop(onBlocked: (ms: number) => void): () => void {
+  let due = performance.now() + LOOK_MS;
+  const look = (): void => {
+    const lateMs = performance.now() - due;
+    due = performance.now() + LOOK_MS;
+    if (lateMs > 0) onBlocked(Math.round(lateMs));
+  };
+  const timer = setInterval(look, LOOK_MS).unref();
+  return () => {
+    clearInterval(timer);
+    look();
   };
 }
 

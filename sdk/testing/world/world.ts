@@ -143,6 +143,7 @@ export class World {
       random: this.random,
       sleep: (ms, signal) => process.await(this.scheduler.sleep(ms, signal, schedule)),
       settle: () => process.await(this.scheduler.settle()),
+      watchLoop: () => () => undefined,
     };
   }
 
