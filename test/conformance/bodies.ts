@@ -115,7 +115,8 @@ class Body {
   }
 
   async #beat(action: BodyAction): Promise<void> {
-    if (Object.hasOwn(action, "beat")) await heartbeat(action.beat);
+    if (Object.hasOwn(action, "beat"))
+      await (action.beat === null ? heartbeat() : heartbeat(action.beat));
     if (action.beat_bytes !== undefined) await heartbeat("x".repeat(action.beat_bytes));
     if (Object.hasOwn(action, "beat_aside")) heartbeat(action.beat_aside).catch(() => undefined);
     for (let beat = 0; beat < (action.flood ?? 0); beat++)

@@ -98,6 +98,8 @@ const CALLS = {
   local: { local: activity, ...callFields },
   scope: { scope: activity, ...callFields },
   regular: { regular: activity, ...callFields },
+  facade: { facade: activity, ...callFields },
+  facade_execute: { facade_execute: activity, ...callFields },
 };
 const calls = byVerb<Step>("call of an activity", CALLS);
 
@@ -213,8 +215,10 @@ const expectation = v.strictObject({
   history: v.optional(
     v.union([history, v.record(v.picklist(FLAVOURS), history)], "is no list of events"),
   ),
-  /** A subset of each activity of the run's detail. */
-  activities: v.optional(v.array(patterns)),
+  /** A subset of each activity of the run's detail; as a mapping, of those with these sequences. */
+  activities: v.optional(v.union([v.array(patterns), v.record(v.string(), patterns)])),
+  /** The history replayed as if its calls were of another flavour: the code of what is thrown. */
+  diverges: v.optional(v.strictObject({ flavour: v.picklist(FLAVOURS), code: text })),
   counts: v.optional(
     v.strictObject({
       /** Entries of bodies by label, or by label and attempt. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { EventView, Outcome } from "../../sdk/core/api.ts";
 import { durationMs } from "../../sdk/core/duration.ts";
+import { PawlError } from "../../sdk/index.ts";
 import { difference, replayHistory } from "../../sdk/testing/index.ts";
 import * as entry from "./entry.ts";
 import { CaseFailure, type Finished } from "./finished.ts";
@@ -20,6 +21,7 @@ export async function compare(one: Case, finished: Finished, stage: Stage): Prom
   await comparison.diagnostics();
   comparison.elapsed();
   await comparison.laws();
+  await comparison.divergence();
   await comparison.queries();
 }
 
@@ -73,8 +75,10 @@ class Comparison {
 
   activities(): void {
     const { activities } = this.#case.expect;
-    if (activities !== undefined)
-      this.#match("activities", activities, this.#finished.detail.activities);
+    if (activities === undefined) return;
+    const all = this.#finished.detail.activities;
+    const bySequence = Object.fromEntries(all.map((one) => [one.sequence, one]));
+    this.#match("activities", activities, Array.isArray(activities) ? all : bySequence);
   }
 
   counts(): void {
@@ -170,6 +174,23 @@ class Comparison {
     if (!isDeepStrictEqual(history_events.map(plain), events.map(plain)))
       this.#fail("the export differs from the history");
     await replayHistory({ ...entry }, { history_events: events });
+  }
+
+  /** What code says that calls the same activities in another way. */
+  async divergence(): Promise<void> {
+    const { diverges } = this.#case.expect;
+    if (diverges === undefined) return;
+    const [started, ...others] = this.#finished.events;
+    if (started === undefined) return;
+    const input: unknown = started.payload["input"];
+    const payload = { ...started.payload, input: { ...Object(input), flavour: diverges.flavour } };
+    const other = { history_events: [{ ...started, payload }, ...others] };
+    const code = await replayHistory({ ...entry }, other).then(
+      () => "nothing",
+      (error: unknown) => (error instanceof PawlError ? error.code : String(error)),
+    );
+    if (code !== diverges.code)
+      this.#fail(`diverges: expected ${diverges.code}, got ${code} as ${diverges.flavour}`);
   }
 
   /** At most one entry of a body for each attempt of an activity. */

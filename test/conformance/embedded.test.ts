@@ -9,7 +9,7 @@ import { openEmbedded, type Stage } from "./stage.ts";
 import { titleOf } from "./title.ts";
 
 // Nearly all of a case is waiting: for a backoff, a timer, a timeout.
-vi.setConfig({ maxConcurrency: 24, testTimeout: 90_000 });
+vi.setConfig({ maxConcurrency: 24, testTimeout: 150_000 });
 
 describe("conformance on embedded", () => {
   let stage: Stage;

@@ -21,13 +21,23 @@ import {
   sideEffect,
   sleep,
   uuid,
+  Workflow,
   waitForSignal,
   workflow,
   workflowInfo,
 } from "pawl";
 import { errorOf, note, perform } from "./bodies.ts";
 import { resolveValue } from "./expressions.ts";
-import type { ActivityName, CallStep, Flavour, ProgramInput, Script, Step } from "./program.ts";
+import type {
+  ActivityName,
+  CallMode,
+  CallStep,
+  Flavour,
+  ProgramInput,
+  Script,
+  Step,
+} from "./program.ts";
+import { CALL_MODES } from "./program.ts";
 
 const limited = { startToCloseTimeout: "30s" } as const;
 const scripted = async (...args: readonly unknown[]): Promise<unknown> => perform(args, nested);
@@ -54,14 +64,26 @@ export const routed = activity(
 
 export const defaulted = activity(limited, async (left: number, right: number = 1) => left + right);
 
-let connections = 0;
-async function connection() {
-  connections += 1;
-  const made = connections;
-  return { greet: (word: string) => `${word} by connection ${made}` };
+let made = 0;
+function numbered(kind: string): string {
+  made += 1;
+  return `${kind} ${made}`;
 }
-export const injected = activity(limited, async (word: string, db = depends(connection)) =>
-  db.greet(word),
+const plain = () => numbered("plain");
+const promised = async () => numbered("promised");
+function* generated() {
+  yield numbered("generated");
+}
+async function* connected(name = depends(plain)) {
+  yield { greet: (word: string) => `${word} by ${name}` };
+}
+export const injected = activity(
+  limited,
+  async (
+    word: string,
+    db = depends(connected),
+    others = [depends(promised), depends(generated)],
+  ) => [db.greet(word), ...others],
 );
 
 const counting: StandardSchema<{ count: number }> = {
@@ -214,11 +236,16 @@ class Interpreter {
     const { options = {} } = step;
     const called = step.with === undefined ? activities[name] : activities[name].with(step.with);
     const args = argumentsOf(step, { journal: this.#input.journal, variables: this.variables });
+    const given = step.options === undefined ? [] : [new LocalActivityOptions(options)];
     switch (mode) {
       case "local":
-        return step.options === undefined
-          ? await localActivity(called, ...args)
-          : await localActivity(called, new LocalActivityOptions(options), ...args);
+        return await Reflect.apply(localActivity, undefined, [called, ...given, ...args]);
+      case "facade":
+        return await Reflect.apply(Workflow.localActivity, undefined, [called, ...given, ...args]);
+      case "facade_execute":
+        return await Reflect.apply(Workflow.executeLocalActivity, undefined, [
+          ...[called, ...given, ...args],
+        ]);
       case "scope":
         return await runActivitiesLocally(() => called.with(callOptions(options))(...args));
       case "regular":
@@ -268,12 +295,12 @@ class Interpreter {
   }
 }
 
-function modeOf(step: CallStep, flavour: Flavour): { name: ActivityName; mode: Flavour } {
-  const { call, local, scope, regular } = step;
-  if (call !== undefined) return { name: call, mode: flavour };
-  if (local !== undefined) return { name: local, mode: "local" };
-  if (scope !== undefined) return { name: scope, mode: "scope" };
-  if (regular !== undefined) return { name: regular, mode: "regular" };
+function modeOf(step: CallStep, flavour: Flavour): { name: ActivityName; mode: CallMode } {
+  if (step.call !== undefined) return { name: step.call, mode: flavour };
+  for (const mode of CALL_MODES) {
+    const name = step[mode];
+    if (name !== undefined) return { name, mode };
+  }
   throw new Error(`a step without a verb: ${JSON.stringify(step)}`);
 }
 

@@ -57,7 +57,7 @@ export function casesOn(target: Target): readonly Case[] {
 export function parseCases(file: string, text: string): readonly Case[] {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: true });
-  if (!Array.isArray(documents)) throw new CaseFileError(`${file}: there is no case`);
+  if (documents.length === 0) throw new CaseFileError(`${file}: there is no case`);
   return documents.flatMap((document) => new Reader(file, document, lines).cases());
 }
 

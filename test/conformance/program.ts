@@ -56,7 +56,7 @@ export interface BodyAction {
   readonly until_told?: true;
   /** Throws what the signal was aborted with. */
   readonly stop?: true;
-  /** An awaited heartbeat. */
+  /** An awaited heartbeat; with null it has no details. */
   readonly beat?: unknown;
   /** An awaited heartbeat whose details are a text of so many bytes. */
   readonly beat_bytes?: number;
@@ -99,12 +99,13 @@ interface CallFields {
   readonly with?: Readonly<Record<string, unknown>>;
 }
 
-export type CallStep = CallFields & {
+/** The verbs of a call: by localActivity, inside the scope, through the queue, and by the facade's two names. */
+export const CALL_MODES = ["local", "scope", "regular", "facade", "facade_execute"] as const;
+export type CallMode = (typeof CALL_MODES)[number];
+
+export type CallStep = CallFields & { readonly [Mode in CallMode]?: ActivityName } & {
   /** Runs as the case's flavour says. */
   readonly call?: ActivityName;
-  readonly local?: ActivityName;
-  readonly scope?: ActivityName;
-  readonly regular?: ActivityName;
 };
 
 /** One step; the verbs exclude each other. */

@@ -13,7 +13,7 @@ import type { ProgramInput } from "./program.ts";
 import type { Journal, Stage } from "./stage.ts";
 
 /** Seconds of real time in which a case has to end where time is real. */
-const REAL_SECONDS_MAX = 60;
+const REAL_SECONDS_MAX = 120;
 /** Virtual seconds in which it has to end on `memory`, besides its own `advance` actions. */
 const VIRTUAL_SECONDS_MAX = 1_200;
 const LOOK_MS = 25;

@@ -1,4 +1,8 @@
 /** The suite itself: what it refuses, and that every comparison can fail. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { TARGETS } from "./case-format.ts";
 import { CaseFileError, casesOn, loadCases, parseCases } from "./load.ts";
@@ -220,6 +224,30 @@ describe("a case file is refused", () => {
     expect(() => parseCases(FILE, text)).toThrow(`${FILE}:${line}: `);
   });
 });
+
+test("an id that two cases have is refused, and so is a file without a case", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pawl-cases-"));
+  try {
+    writeFileSync(join(folder, "one.yaml"), SAMPLE);
+    expect(loadCases(folder).map(({ name }) => name)).toEqual(["sample"]);
+    writeFileSync(join(folder, "two.yml"), SAMPLE);
+    expect(() => loadCases(folder)).toThrow(/two\.yml:\d+: the id sample is that of .*one\.yaml/u);
+    writeFileSync(join(folder, "two.yml"), "");
+    expect(() => loadCases(folder)).toThrow("there is no case");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.each(["README.md", "../../docs/TESTING.md"])(
+  "the example in %s is a case that passes",
+  async (page) => {
+    const text = readFileSync(fileURLToPath(new URL(page, import.meta.url)), "utf8");
+    const [example = ""] = /(?<=^```yaml\n)[\s\S]*?(?=^```$)/mu.exec(text) ?? [];
+    await run(example);
+    expect(example).toContain("requirements:");
+  },
+);
 
 test("the cases of this suite are there, and every target has some", () => {
   expect(loadCases().length).toBeGreaterThan(0);
