@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { EventView } from "../../sdk/core/api.ts";
 import {
+  abortSignal,
   activity,
   activityInfo,
   CancelledFailure,
@@ -274,6 +275,73 @@ describe("a heartbeat is refused by name", () => {
       expect(beatsIn(await eventsOf(handle))).toEqual([]);
     }
   });
+});
+
+describe("who lost the lease", () => {
+  test("is told to stop by signal and heartbeat, and nothing late is recorded (D6, R-06, I-11)", async () => {
+    const go = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<unknown>();
+    const entered: unknown[] = [];
+    const exports = calling(async () => {
+      entered.push(heartbeatDetails());
+      if (activityInfo().attempt === 2) return "the second";
+      const signal = abortSignal();
+      await heartbeat("from the first");
+      await go.promise;
+      const answer = await heartbeat("late").catch((error: unknown) => error);
+      told.resolve([answer, signal.reason]);
+      return "the first";
+    });
+    const stack = await startStack(exports);
+    const handle = await stack.start("local");
+    await stack.advance(3);
+    const [owner] = stack.world.lambda.busy();
+    if (owner === undefined) throw new Error("the owner is at work");
+    stack.world.lambda.kill(owner);
+    await stack.advance("1m");
+    expect(await handle.result()).toBe("the second");
+    // The process was not dead, only away: its body goes on.
+    owner.revive();
+    go.resolve();
+    await stack.advance("1m");
+    const [answer, reason] = (await told.promise) as unknown[];
+    expect(answer).toBeInstanceOf(CancelledFailure);
+    expect(reason).toBeInstanceOf(CancelledFailure);
+    expect(entered).toEqual([undefined, "from the first"]);
+    const events = await eventsOf(handle);
+    expect(outline(events).slice(1)).toEqual([
+      "ActivityScheduled work 1 local",
+      "ActivityStarted work 1 local #1",
+      "ActivityHeartbeatRecorded work 1 local #1",
+      "ActivityRetryScheduled work 1 local #1 cold_replay 1s",
+      "ActivityStarted work 1 local #2",
+      "ActivityCompleted work 1 local #2",
+      "WorkflowCompleted",
+    ]);
+    expect(JSON.stringify(events)).not.toContain("late");
+  });
+});
+
+test("rows of a local attempt follow within seconds while its body runs, beats and all (F-04, I-06, S-09)", async () => {
+  const go = Promise.withResolvers<void>();
+  const exports = calling(async () => {
+    await heartbeat("alive");
+    await go.promise;
+  });
+  const stack = await startStack(exports);
+  const handle = await stack.start("local");
+  await stack.advance("4s");
+  const rows = (table: string) =>
+    stack.world.dynamo.items(table).filter((row) => row["workflow_id"] === handle.id);
+  expect(rows("activity_executions")).toMatchObject([{ status: "running", attempt_count: 1 }]);
+  expect(rows("activity_attempts")).toMatchObject([
+    { status: "running", attempt_number: 1, last_heartbeat_at: expect.anything() },
+  ]);
+  go.resolve();
+  await handle.result();
+  await stack.advance("1s");
+  expect(rows("activity_executions")).toMatchObject([{ status: "completed" }]);
+  expect(rows("activity_attempts")).toMatchObject([{ status: "completed" }]);
 });
 
 describe("silence", () => {

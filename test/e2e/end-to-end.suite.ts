@@ -155,6 +155,45 @@ export function endToEnd(target: EndToEndTarget): void {
       });
     }
 
+    // In memory all processes are the test's own: it would end with the body's.
+    const ownProcesses = test.skipIf(target.name === "memory");
+
+    ownProcesses.for([true, false])(
+      "errors that a body leaves to nobody fail its attempt, not its process (local: %s) (B15)",
+      async (local) => {
+        const { handle, result } = await run("recovers", local);
+        expect(result).toBe(3);
+        const retries = (await eventsOf(handle)).filter(
+          ({ type }) => type === "ActivityRetryScheduled",
+        );
+        expect(retries.map(({ payload }) => payload)).toMatchObject([
+          { retry_reason: "failure", message: "left to nobody" },
+          { retry_reason: "failure", message: "thrown in a timer" },
+        ]);
+      },
+    );
+
+    ownProcesses(
+      "a poisoned local body ends its process, and the activity after exactly its attempts (B17, R-03, R-05)",
+      // Three leases, of 30 s in a deployment.
+      { timeout: 180_000 },
+      async () => {
+        const handle = await start("survives", 3);
+        await expect(handle.result({ timeout: 170 })).rejects.toMatchObject({
+          failure: { type: "ActivityInterrupted", activity: { attempts: 3 } },
+        });
+        const lines = outline(await eventsOf(handle)).filter((line) => line.includes("#"));
+        expect(lines).toEqual([
+          "ActivityStarted diesAt 1 local #1",
+          "ActivityRetryScheduled diesAt 1 local #1 cold_replay 1s",
+          "ActivityStarted diesAt 1 local #2",
+          "ActivityRetryScheduled diesAt 1 local #2 cold_replay 2s",
+          "ActivityStarted diesAt 1 local #3",
+          "ActivityFailed diesAt 1 local #3",
+        ]);
+      },
+    );
+
     test("a workflow takes and returns 1.9 MB, and more is refused by name (M-01)", async () => {
       const { result } = await run("returnsLarge", 1_900_000);
       expect(String(result).length).toBe(1_900_000);

@@ -221,6 +221,25 @@ export const diesAt = activity(
 
 export const survives = workflow(async (attempts: number) => await localActivity(diesAt, attempts));
 
+/** Leaves errors to nobody: a rejected promise in its first attempt, a throw in a timer in its second. */
+export const leavesErrors = activity(
+  { startToCloseTimeout: "20s", retryPolicy: { initialInterval: 1, maxAttempts: 3 } },
+  async () => {
+    const { attempt } = activityInfo();
+    if (attempt === 1) void Promise.reject(new RangeError("left to nobody"));
+    if (attempt === 2)
+      setTimeout(() => {
+        throw new TypeError("thrown in a timer");
+      });
+    if (attempt < 3) await new Promise<never>(() => undefined);
+    return attempt;
+  },
+);
+
+export const recovers = workflow(async (local: boolean) =>
+  local ? await localActivity(leavesErrors) : await leavesErrors(),
+);
+
 export const echoes = workflow(
   async (input: unknown) => await echo(await localActivity(echo, input)),
 );
