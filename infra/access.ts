@@ -27,7 +27,8 @@ export const STORAGE_ACCESS: Readonly<Record<FunctionName, StorageAccess>> = {
     tables: {
       workflow_runs: ["GetItem", "PutItem", "UpdateItem"],
       history_events: ["GetItem", "PutItem", "Query"],
-      activity_attempts: ["Query"],
+      activity_executions: ["BatchWriteItem"],
+      activity_attempts: ["BatchWriteItem", "Query"],
     },
     indexes: [RUNS_BY_START, RUNS_BY_STATUS, RUNS_BY_TYPE],
     payloads: ["GetObject", "PutObject"],

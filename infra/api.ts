@@ -39,16 +39,19 @@ const ofRun = (path: string): readonly Route[] => [
   { method: "GET", path, permission: "read" },
   { method: "GET", path: `${path}/history`, permission: "read" },
   { method: "GET", path: `${path}/history/export`, permission: "read" },
+  { method: "GET", path: `${path}/timeline`, permission: "read" },
   { method: "GET", path: `${path}/result`, permission: "read" },
   { method: "POST", path: `${path}/query/{name}`, permission: "read" },
   { method: "POST", path: `${path}/signal/{name}`, permission: "signal" },
   { method: "POST", path: `${path}/cancel`, permission: "operate" },
   { method: "POST", path: `${path}/terminate`, permission: "operate" },
+  { method: "POST", path: `${path}/rebuild`, permission: "operate" },
 ];
 
 export const ROUTES: readonly Route[] = [
   { method: "GET", path: HEALTH_PATH, permission: "read" },
   { method: "GET", path: "/api/cluster/info", permission: "read" },
+  { method: "GET", path: "/api/specs", permission: "read" },
   { method: "GET", path: "/api/specs/{name}", permission: "read" },
   { method: "GET", path: "/api/workflows", permission: "read" },
   { method: "POST", path: "/api/workflows", permission: "start" },

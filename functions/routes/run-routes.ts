@@ -4,6 +4,7 @@ import type { ApiApp } from "./app.ts";
 import { readBody, readQuery, runRef } from "./request.ts";
 import {
   historyParameters,
+  noFields,
   noParameters,
   queryBody,
   resultParameters,
@@ -33,6 +34,10 @@ function addReads(app: ApiApp, operations: Operations, path: string): void {
     readQuery(context, noParameters);
     return context.json(await operations.exportHistory(runRef(context)));
   });
+  app.get(`${path}/timeline`, async (context) => {
+    const page = readQuery(context, historyParameters);
+    return context.json(await operations.timeline(runRef(context), page));
+  });
   app.get(`${path}/result`, async (context) => {
     const { wait } = readQuery(context, resultParameters);
     const answer = await operations.result(runRef(context), wait);
@@ -54,6 +59,10 @@ function addRequests(app: ApiApp, operations: Operations, path: string): void {
   app.post(`${path}/cancel`, async (context) => {
     const body = await readBody(context, stopBody);
     return context.json(await operations.cancel(runRef(context), body), 202);
+  });
+  app.post(`${path}/rebuild`, async (context) => {
+    await readBody(context, noFields);
+    return context.json(await operations.rebuild(runRef(context)));
   });
   app.post(`${path}/terminate`, async (context) => {
     const body = await readBody(context, stopBody);

@@ -1,13 +1,10 @@
 /** The requests of the API as schemas; `sdk/core/api.ts` says what the fields mean. */
 import * as v from "valibot";
 import { DUPLICATE_POLICIES, ID_REUSE_POLICIES } from "../../sdk/core/api.ts";
-import { LIST_PAGE_MAX } from "../../sdk/core/limits.ts";
+import { HISTORY_PAGE_DEFAULT, HISTORY_PAGE_MAX, LIST_PAGE_MAX } from "../../sdk/core/limits.ts";
 
 /** Characters of the reason of a cancel or terminate request: it stands in the history. */
 export const REASON_LENGTH_MAX = 2_000;
-/** Events on one page of a history. */
-export const HISTORY_PAGE_MAX = 1_000;
-const HISTORY_PAGE_DEFAULT = 500;
 
 const STATUSES = ["pending", "running", "completed", "failed", "cancelled", "terminated"] as const;
 
@@ -30,6 +27,8 @@ export const startBody = v.object({
 });
 
 export const signalBody = v.object({ args, signal_id: v.exactOptional(v.string()) });
+
+export const noFields = v.object({});
 
 export const queryBody = v.object({ args });
 

@@ -2,9 +2,16 @@
 import { Argument, Command, Option } from "commander";
 import { DUPLICATE_POLICIES, ID_REUSE_POLICIES } from "../core/api.ts";
 import { type DevFlags, dev } from "./commands/dev.ts";
-import { type HistoryFlags, type RunFlag, showHistory, showRun } from "./commands/inspect.ts";
+import {
+  type HistoryFlags,
+  type RunFlag,
+  showHistory,
+  showRun,
+  showTimeline,
+} from "./commands/inspect.ts";
 import {
   askQuery,
+  rebuildRun,
   type SignalFlags,
   type StopFlags,
   sendSignal,
@@ -49,6 +56,7 @@ export function createProgram(surroundings: Surroundings): Command {
   addStarting(program, does);
   addReading(program, does);
   addInteracting(program, does);
+  addRepairing(program, does);
   addMachine(program, does, stacks);
   return program;
 }
@@ -155,6 +163,12 @@ function addReading(program: Command, does: Does): void {
     .addOption(RUN)
     .action(does<RunFlag>((session, [id = ""], flags) => showRun(session, id, flags)));
   program
+    .command("timeline")
+    .description("Show when things happened: local and queued attempts apart, then every event.")
+    .addArgument(ID)
+    .addOption(RUN)
+    .action(does<RunFlag>((session, [id = ""], flags) => showTimeline(session, id, flags)));
+  program
     .command("history")
     .description("Show every event of a run, one on a line.")
     .addArgument(ID)
@@ -204,6 +218,15 @@ function addInteracting(program: Command, does: Does): void {
       .action(
         does<StopFlags>((session, [id = ""], flags) => stopWorkflow(session, { id, how }, flags)),
       );
+}
+
+function addRepairing(program: Command, does: Does): void {
+  program
+    .command("rebuild")
+    .description("Write the rows of a run's activities again, from its log.")
+    .addArgument(ID)
+    .addOption(RUN)
+    .action(does<RunFlag>((session, [id = ""], flags) => rebuildRun(session, id, flags)));
 }
 
 function addMachine(program: Command, does: Does, stacks: Stacks): void {

@@ -3,7 +3,7 @@
  * other tool shows: work inside the workflow task, waiting in the queue, work in a worker, and the
  * pause before a retry.
  */
-import type { ActivityView, AttemptView } from "../client.ts";
+import type { ActivityView, AttemptSpan, AttemptView } from "../client.ts";
 import type { Colors } from "./session.ts";
 
 const BAR = { local: "━", queued: "░", running: "█", backoff: "┄" } as const;
@@ -25,8 +25,20 @@ interface Segment {
 
 /** The bar, `axis.width` characters wide at most; later segments win a shared character. */
 export function bar(activity: ActivityView, axis: Axis, colors: Colors): string {
+  return drawn(segmentsOf(activity, axis.toMs), axis, colors);
+}
+
+/** One attempt as a bar of its own. */
+export function spanBar(span: AttemptSpan, axis: Axis, colors: Colors): string {
+  const fromMs = timeOf(span.started_at, axis.fromMs);
+  const toMs = timeOf(span.closed_at, axis.toMs);
+  const kind = span.local_activity ? "local" : "running";
+  return drawn([{ kind, fromMs, toMs, failed: isBad(span) }], axis, colors);
+}
+
+function drawn(segments: readonly Segment[], axis: Axis, colors: Colors): string {
   const cells: (Segment | undefined)[] = [];
-  for (const segment of segmentsOf(activity, axis.toMs)) {
+  for (const segment of segments) {
     const first = columnOf(segment.fromMs, axis);
     const last = Math.max(first, columnOf(segment.toMs, axis, "end"));
     for (let column = first; column <= last; column++) cells[column] = segment;
@@ -81,7 +93,7 @@ function segmentsOf(activity: ActivityView, nowMs: number): readonly Segment[] {
   return segments;
 }
 
-function isBad(attempt: AttemptView): boolean {
+function isBad(attempt: Pick<AttemptView, "status">): boolean {
   return attempt.status === "failed" || attempt.status === "expired";
 }
 

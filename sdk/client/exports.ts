@@ -1,6 +1,7 @@
 /** What both entries of the client export: that of Node (`sdk/client.ts`) and that of browsers. */
 export type {
   ActivityView,
+  AttemptSpan,
   AttemptView,
   DuplicatePolicy,
   EventView,
@@ -9,7 +10,9 @@ export type {
   IdReusePolicy,
   ListResponse,
   Outcome,
+  RebuildResponse,
   RunDetail,
+  TimelineEntry,
   WorkflowStatus,
   WorkflowSummary,
 } from "../core/api.ts";
@@ -23,5 +26,5 @@ export {
   WorkflowTerminatedError,
 } from "./client-errors.ts";
 export type { QueryLike, SignalLike, WorkflowLike } from "./definitions.ts";
-export { type HistoryExport, type SignalCall, WorkflowHandle } from "./handle.ts";
+export { type HistoryExport, type SignalCall, type Timeline, WorkflowHandle } from "./handle.ts";
 export type { ClientClock, Fetch, FetchInit, OutgoingRequest, Sign } from "./transport.ts";

@@ -7,8 +7,11 @@ import type {
   HistoryResponse,
   Outcome,
   QueryResponse,
+  RebuildResponse,
   ResultResponse,
   RunDetail,
+  TimelineEntry,
+  TimelineResponse,
 } from "../core/api.ts";
 import { idProblem } from "../core/ids.ts";
 import { RESULT_WAIT_MS_MAX } from "../core/limits.ts";
@@ -34,6 +37,9 @@ export interface SignalCall<Args extends readonly unknown[] = readonly unknown[]
   readonly signal: SignalLike<Args> | string;
   readonly id: string;
 }
+
+/** A whole timeline: every page's entries, and the attempts as the last page had them. */
+export type Timeline = Omit<TimelineResponse, "next_after">;
 
 /** A history export: the bundle of requirements 2.6. */
 export type { HistoryExport };
@@ -124,6 +130,26 @@ export class WorkflowHandle<Result = unknown> {
     return this.#get("/history", { after, limit });
   }
 
+  /**
+   * What happened when: every event on one line, and the attempts of local and queued activities as
+   * spans of time (S-06).
+   */
+  async timeline(): Promise<Timeline> {
+    const entries: TimelineEntry[] = [];
+    let runId = this.runId;
+    for (let after = 0; ; ) {
+      const query = { after, limit: HISTORY_PAGE };
+      const page: TimelineResponse = await this.#get("/timeline", query, runId);
+      runId = page.run_id;
+      entries.push(...page.entries);
+      if (page.next_after === null) {
+        const { workflow_id, run_id, attempts } = page;
+        return { workflow_id, run_id, entries, attempts };
+      }
+      after = page.next_after;
+    }
+  }
+
   /** The run as one self-contained bundle (S-05). */
   async export(): Promise<HistoryExport> {
     const runId = this.runId ?? (await this.describe()).run_id;
@@ -167,6 +193,11 @@ export class WorkflowHandle<Result = unknown> {
   /** Asks the run to cancel; its code decides when it ends. Resolves when the request is in the log. */
   async cancel(reason?: string): Promise<void> {
     await this.#post<AcceptedResponse>("/cancel", stopRequest(reason));
+  }
+
+  /** Writes the rows of the run's activities again, from its log. */
+  rebuild(): Promise<RebuildResponse> {
+    return this.#post("/rebuild", {});
   }
 
   /** Ends the run at once; its code has no say. */

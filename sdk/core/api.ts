@@ -142,11 +142,26 @@ export interface ActivityView {
   readonly idempotency_key: string;
   readonly sequence: number;
   readonly type: string;
+  /** The same as `type`: an activity is a function, which has no class. */
+  readonly class: string;
   readonly execution_mode: ExecutionMode;
   readonly local_activity: boolean;
+  /** Every view is a fold of the log. */
+  readonly history_authority: "typed_history";
+  readonly diagnostic_only: false;
+  /** The types of its events, each once, in the order of their first one. */
+  readonly history_event_types: readonly HistoryEventType[];
+  readonly history_unsupported_reason: null;
   readonly status: "pending" | "running" | "completed" | "failed" | "cancelled";
+  /** What its row says once it has followed the log. */
+  readonly row_status: ActivityView["status"];
+  /** The last attempt that started. */
+  readonly attempt_id: string | null;
   readonly attempt_count: number;
   readonly max_attempts: number;
+  readonly retry_policy: Readonly<Record<string, unknown>>;
+  /** There is one: the deployment's own queues. */
+  readonly connection: null;
   readonly queue: string | null;
   readonly activity_options: Readonly<Record<string, unknown>>;
   readonly arguments: unknown;
@@ -193,6 +208,83 @@ export interface EventView {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
+/** Attempts of each kind that one timeline shows. */
+export const TIMELINE_ATTEMPTS_MAX = 2_000;
+
+/** GET …/timeline?after=&limit= : after is a sequence number. */
+export interface TimelineResponse {
+  readonly workflow_id: string;
+  readonly run_id: string;
+  /** Events in log order. */
+  readonly entries: readonly TimelineEntry[];
+  /** The last {@link TIMELINE_ATTEMPTS_MAX} attempts of each kind, in the order of scheduling (S-06). */
+  readonly attempts: {
+    readonly local: readonly AttemptSpan[];
+    readonly queued: readonly AttemptSpan[];
+  };
+  readonly next_after: number | null;
+}
+
+/**
+ * One event of a timeline (requirements 2.7). What concerns its activity, retry, timer, signal or
+ * failure stands beside these fields, under the names of the event's payload.
+ */
+export interface TimelineEntry {
+  readonly id: string;
+  readonly workflow_run_id: string;
+  readonly workflow_instance_id: string;
+  readonly history_event_id: string;
+  readonly sequence: number;
+  readonly type: HistoryEventType;
+  readonly kind:
+    | "activity_execution"
+    | "timer"
+    | "side_effect"
+    | "signal"
+    | "command"
+    | "task"
+    | "workflow_run";
+  readonly entry_kind: "point";
+  readonly source_kind: TimelineEntry["kind"];
+  readonly source_id: string;
+  /** One line for people. */
+  readonly summary: string;
+  readonly recorded_at: string;
+  readonly command_id: string | null;
+  readonly task_id: string | null;
+  /** The position of the call among the run's commands. */
+  readonly workflow_sequence: number | null;
+  /** Of the activity, behind this event. */
+  readonly activity_status: string | null;
+  readonly activity_execution_id?: string;
+  readonly activity_type?: string;
+  readonly execution_mode?: ExecutionMode;
+  readonly local_activity?: boolean;
+  readonly attempt_number?: number;
+  readonly retry_reason?: RetryReason;
+  readonly [field: string]: unknown;
+}
+
+/** One attempt from its start to its end. */
+export interface AttemptSpan {
+  readonly id: string;
+  readonly activity_execution_id: string;
+  readonly workflow_sequence: number;
+  readonly activity_type: string;
+  readonly execution_mode: ExecutionMode;
+  readonly local_activity: boolean;
+  readonly attempt_number: number;
+  readonly status: AttemptView["status"];
+  readonly started_at: string | null;
+  readonly closed_at: string | null;
+  readonly duration_ms: number | null;
+  /** Why the next attempt follows; null when none does. */
+  readonly retry_reason: RetryReason | null;
+  readonly retry_available_at: string | null;
+  readonly timeout_kind: TimeoutKind | null;
+  readonly task_id: string | null;
+}
+
 /** POST …/signal/{name}: 202 accepted = in the log. */
 export interface SignalRequest {
   /** Arguments of the signal; default []. */
@@ -220,6 +312,17 @@ export interface QueryResponse {
 export interface StopRequest {
   readonly reason?: string;
   readonly request_id?: string;
+}
+
+/** POST …/rebuild: what was written again from the log. */
+export interface RebuildResponse {
+  readonly workflow_id: string;
+  readonly run_id: string;
+  /** Events of the log that the rows follow. */
+  readonly history_length: number;
+  /** Rows of local activities. */
+  readonly activity_executions: number;
+  readonly activity_attempts: number;
 }
 
 /** The body of every answer with status 400 or above. */

@@ -4,6 +4,8 @@
  */
 import {
   HISTORY_EVENTS_MAX,
+  HISTORY_PAGE_DEFAULT,
+  HISTORY_PAGE_MAX,
   ID_LENGTH_MAX,
   JSON_DEPTH_MAX,
   LEASE_MS,
@@ -15,11 +17,13 @@ import {
   REQUEST_BYTES_MAX,
   RESULT_WAIT_MS_MAX,
 } from "./limits.ts";
-import { PAYLOAD_CODEC } from "./views/history.ts";
 import { HISTORY_EXPORT_SCHEMA, HISTORY_EXPORT_SCHEMA_VERSION } from "./views/history-export.ts";
+import { PAYLOAD_CODEC } from "./views/values.ts";
 
 /** The id of the JSON schema of local activities; the file is `local-activity-runtime.schema.json`. */
 export const LOCAL_ACTIVITY_SPEC_ID = "durable-workflow.v2.local-activity-runtime";
+/** Where the catalog of published schemas is served. */
+export const SPECS_CATALOG_PATH = "/api/specs";
 export const LOCAL_ACTIVITY_SPEC_PATH = "/api/specs/local-activity-runtime.schema.json";
 
 /** The events of every activity, local and queued alike (S-02, F-12). */
@@ -140,11 +144,21 @@ const STRUCTURAL_LIMITS = {
   history_event_count: HISTORY_EVENTS_MAX,
 } as const;
 
-/** The catalog that lists every published schema (T-03). */
-const SPECS_CATALOG = {
+/** The catalog that lists every published schema (T-03), at {@link SPECS_CATALOG_PATH}. */
+export const SPECS_CATALOG = {
   schema: "durable-workflow.v2.platform-protocol-specs.catalog",
   version: 1,
+  catalog_url: SPECS_CATALOG_PATH,
+  authority_url: "/api/cluster/info",
   formats: { json_schema: "https://json-schema.org/draft/2020-12/schema" },
+  owner_repos: ["pawl"],
+  status_levels: {
+    published: "served by this deployment, and what it does is tested against it",
+  },
+  evolution_rules: {
+    additive_within_a_version:
+      "optional members may be added; a change that refuses what was valid before is a new version",
+  },
   specs: {
     local_activity_runtime: {
       spec_id: LOCAL_ACTIVITY_SPEC_ID,
@@ -153,18 +167,70 @@ const SPECS_CATALOG = {
       status: "published",
       surface_family: "worker_protocol",
       authority_manifest: "worker_protocol.server_capabilities.local_activities",
-      object_families: ["local_activities", "activity_options", "history_marker", "visibility"],
+      owner_repo: "pawl",
+      object_families: [
+        "local_activities",
+        "local_activity",
+        "activity_options",
+        "history_marker",
+        "history_event",
+        "workflow_task",
+        "activity_execution",
+        "activity_attempt",
+        "visibility",
+      ],
       evolution_rule: "additive_within_a_version",
+      breaking_change_release: "major",
       discovery_endpoint: "/api/cluster/info",
       spec_url: LOCAL_ACTIVITY_SPEC_PATH,
     },
   },
 } as const;
 
+/** Who works, and how it is laid out: functions of one account, which register nowhere. */
+const TOPOLOGY = {
+  shape: "serverless_functions",
+  roles: ["api", "workflow-task", "activity-task", "sweeper"],
+  history_store: "dynamodb",
+  queues: "sqs",
+  payload_store: "s3",
+  regions: 1,
+} as const;
+
+/** How replay is compared with the history (P-06). */
+const REPLAY_VERIFICATION = {
+  compared: ["command_kind", "execution_mode", "activity_type"],
+  not_compared: ["arguments"],
+  on_difference: "the_workflow_task_fails_and_the_run_stays_open",
+  error_code: "nondeterminism",
+} as const;
+
+/** Contracts of the platform that this version has no part in. */
+const ABSENT_CONTRACTS = {
+  coordination_health: null,
+  surface_stability_contract: null,
+  platform_conformance_suite: null,
+  sdk_neutrality_contract: null,
+  auth_composition_contract: null,
+  bridge_adapter_outcome_contract: null,
+} as const;
+
+/** What stands behind `GET /api/cluster/info` (requirements 2.5). */
 export interface ClusterInfo {
   readonly server_id: string;
   readonly version: string;
   readonly default_namespace: string;
+  readonly supported_sdk_versions: Readonly<Record<string, string>>;
+  readonly worker_fleet: Readonly<Record<string, unknown>>;
+  readonly topology: typeof TOPOLOGY;
+  readonly client_compatibility: Readonly<Record<string, unknown>>;
+  readonly replay_verification_contract: typeof REPLAY_VERIFICATION;
+  readonly coordination_health: null;
+  readonly surface_stability_contract: null;
+  readonly platform_conformance_suite: null;
+  readonly sdk_neutrality_contract: null;
+  readonly auth_composition_contract: null;
+  readonly bridge_adapter_outcome_contract: null;
   readonly capabilities: typeof CAPABILITIES;
   readonly limits: typeof LIMITS;
   readonly structural_limits: typeof STRUCTURAL_LIMITS;
@@ -173,7 +239,11 @@ export interface ClusterInfo {
   readonly control_plane: Readonly<Record<string, unknown>>;
   readonly worker_protocol: {
     readonly version: string;
-    readonly server_capabilities: { readonly local_activities: typeof LOCAL_ACTIVITIES };
+    readonly server_capabilities: {
+      readonly local_activities: typeof LOCAL_ACTIVITIES;
+      readonly worker_sessions: false;
+    };
+    readonly history_pagination: { readonly default: number; readonly max: number };
   };
   readonly platform_protocol_specs: typeof SPECS_CATALOG;
 }
@@ -187,6 +257,13 @@ export function clusterInfo(cluster: {
     server_id: `pawl/${cluster.namespace}`,
     version: cluster.version,
     default_namespace: cluster.namespace,
+    // The client and the deployment are one package: equal versions are what is tested.
+    supported_sdk_versions: { typescript: cluster.version },
+    worker_fleet: { kind: "aws_lambda", registration: false },
+    topology: TOPOLOGY,
+    client_compatibility: { tested: cluster.version, unknown_fields: "refused_by_name" },
+    replay_verification_contract: REPLAY_VERIFICATION,
+    ...ABSENT_CONTRACTS,
     capabilities: CAPABILITIES,
     limits: LIMITS,
     structural_limits: STRUCTURAL_LIMITS,
@@ -198,7 +275,8 @@ export function clusterInfo(cluster: {
     control_plane: { version: "1", request_errors: ["code", "message", "hint", "request_id"] },
     worker_protocol: {
       version: "1.0",
-      server_capabilities: { local_activities: LOCAL_ACTIVITIES },
+      server_capabilities: { local_activities: LOCAL_ACTIVITIES, worker_sessions: false },
+      history_pagination: { default: HISTORY_PAGE_DEFAULT, max: HISTORY_PAGE_MAX },
     },
     platform_protocol_specs: SPECS_CATALOG,
   };

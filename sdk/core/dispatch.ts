@@ -7,7 +7,7 @@ import { type ActivityState, retryAt } from "./activity-state.ts";
 import type { RunKey } from "./events.ts";
 import { SCHEMA_VERSION } from "./events.ts";
 import type { ActivityTaskMessage, Announcement, WorkflowTaskMessage } from "./messages.ts";
-import { DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
+import { activityTaskId, DEADLINE_ATTEMPT, eventKey } from "./messages.ts";
 import { type CancelledAttempt, type RunState } from "./run.ts";
 
 export interface Dispatch {
@@ -101,7 +101,7 @@ function activityTask(
   return {
     schema: SCHEMA_VERSION,
     type: "activity_task",
-    message_id: `${run.run_id}/activity/${activity.sequence}/${activity.attempt}`,
+    message_id: activityTaskId(run.run_id, activity.sequence, activity.attempt),
     namespace: run.namespace,
     workflow_id: run.workflow_id,
     run_id: run.run_id,

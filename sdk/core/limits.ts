@@ -55,6 +55,9 @@ export const PENDING_SIGNALS_MAX = 5_000;
 export const RECEIVES_MAX = 20;
 /** Shards of the indexes that would otherwise be one hot key. */
 export const INDEX_SHARDS = 8;
+/** Events on one page of a history or a timeline. */
+export const HISTORY_PAGE_MAX = 1_000;
+export const HISTORY_PAGE_DEFAULT = 500;
 /** Runs on one page of a list. */
 export const LIST_PAGE_MAX = 100;
 /** Suspended instances that a warm process keeps. */

@@ -114,6 +114,14 @@ export function timerKey(sequence: number): string {
 export function retryKey(sequence: number, attempt: number): string {
   return `due/${sequence}/${attempt}`;
 }
+/** The id of the message that a local activity's retry waits for. */
+export function retryTaskId(runId: string, sequence: number, attempt: number): string {
+  return `${runId}/${retryKey(sequence, attempt)}`;
+}
+/** The id of the message that hands out an attempt of a queued activity. */
+export function activityTaskId(runId: string, sequence: number, attempt: number): string {
+  return `${runId}/activity/${sequence}/${attempt}`;
+}
 export function deadlineKey(
   sequence: number,
   kind: "schedule_to_start" | "schedule_to_close",

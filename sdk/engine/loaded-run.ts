@@ -8,6 +8,7 @@ import { WorkflowInstance } from "../core/replay.ts";
 import { RunState } from "../core/run.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { UserCode, WorkflowDefinition } from "../ports/user-code.ts";
+import { LocalRows } from "./local-rows.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
 import { isFirst } from "./said.ts";
@@ -15,6 +16,7 @@ import { isFirst } from "./said.ts";
 export class LoadedRun {
   readonly key: RunKey;
   readonly vault: PayloadVault;
+  readonly rows: LocalRows;
   state: RunState = new RunState();
   instance: WorkflowInstance | undefined;
   /** True once the view stands on a consistent read or an own append of this invocation (R3). */
@@ -31,6 +33,7 @@ export class LoadedRun {
     this.userCode = userCode;
     this.key = key;
     this.vault = new PayloadVault(ports.blobs, ports.host, key);
+    this.rows = new LocalRows(key);
   }
 
   /** Reads the whole log. */
@@ -39,6 +42,7 @@ export class LoadedRun {
     this.instance = undefined;
     this.batches = [];
     this.fed = 0;
+    this.rows.restart();
     await this.catchUp();
   }
 
@@ -52,6 +56,7 @@ export class LoadedRun {
     for (const batch of batches) {
       const wasReplayed = this.isReplayed();
       this.state.apply(batch);
+      this.rows.note(batch, false);
       this.batches?.push(batch);
       if (wasReplayed) await this.feed(batch);
     }
@@ -73,6 +78,7 @@ export class LoadedRun {
   /** Notes a batch of a turn: appended, folded and fed already. */
   committedTurn(batch: Batch): void {
     this.batches?.push(batch);
+    this.rows.note(batch, true);
     this.fed++;
     this.fresh = true;
   }
@@ -81,6 +87,7 @@ export class LoadedRun {
   async committedInbound(batch: Batch): Promise<void> {
     const wasReplayed = this.isReplayed();
     this.batches?.push(batch);
+    this.rows.note(batch, true);
     this.fresh = true;
     if (wasReplayed) await this.feed(batch);
   }
@@ -121,6 +128,7 @@ export class LoadedRun {
     this.batches = undefined;
     this.fresh = false;
     this.vault.forget();
+    this.rows.suspend();
   }
 
   definition(workflowType: string): WorkflowDefinition {

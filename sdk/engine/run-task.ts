@@ -361,8 +361,13 @@ export class RunTask {
     const row = await this.context.ports.runs.get(this.key);
     // Whoever closed the run may have died before it told the workers, or never tells them: the API.
     const isOpenRow = row !== undefined && row.closed_at === undefined;
-    if (isOpenRow || this.active.some((item) => item.message.announces.kind === "request"))
+    if (isOpenRow || this.active.some((item) => item.message.announces.kind === "request")) {
       await this.sendOpen(1, this.state.next);
+      // Nor does it write the rows of what it left behind.
+      const last = this.state.lastTurn();
+      if (isOpenRow && last !== undefined) this.run.rows.takeOver(last.from);
+      await this.driver.finish();
+    }
     if (isOpenRow) await this.markClosed(closingOfEvent(terminal));
     await this.removeAll();
     return "done";

@@ -23,7 +23,6 @@ import { ownerName } from "./boot.ts";
 import { announce } from "./dispatch.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { type Beat, type Ending, LocalBodies } from "./local-bodies.ts";
-import { LocalRows } from "./local-rows.ts";
 import { persistently } from "./persistence.ts";
 import type { TaskItem } from "./run-task.ts";
 
@@ -59,7 +58,6 @@ export class TurnDriver {
   private readonly userCode: UserCode;
   private readonly invocation: Invocation;
   private readonly bodies: LocalBodies;
-  private readonly rows: LocalRows;
   /** Fresh for every invocation and run (R5). */
   private readonly owner: string;
   private readonly entry: BodyEntry;
@@ -79,7 +77,6 @@ export class TurnDriver {
     this.bodies = new LocalBodies(this.ports, this.userCode, (json, bytes) =>
       this.keep(json, bytes),
     );
-    this.rows = new LocalRows(this.run.key);
     this.rowsAt = this.ports.host.now() + ROWS_EVERY_MS;
     this.alarm = new AlarmWatch(this.ports, context.waiting);
     this.aside = new Aside(this.ports.telemetry, this.run.key.run_id);
@@ -110,7 +107,7 @@ export class TurnDriver {
     const instance = await this.run.replay(started);
     const takenOver =
       opening && state.turnFrom !== null ? { from: state.turnFrom, to: state.next - 1 } : undefined;
-    if (opening) this.rows.prime(state);
+    if (takenOver !== undefined) this.run.rows.takeOver(takenOver.from);
     const draft = new Turn(state, instance, {
       now: () => this.ports.host.now(),
       keep: (json, bytes) => this.keep(json, bytes),
@@ -220,7 +217,6 @@ export class TurnDriver {
       return { kind: "lost" };
     }
     this.run.committedTurn(batch);
-    this.rows.note(batch);
     this.owns = bodiesRun;
     this.pollAt = host.now() + TAIL_POLL_MS;
     if (draft.starts.length > 0) await covered;
@@ -322,12 +318,12 @@ export class TurnDriver {
     const now = this.ports.host.now();
     if (now < this.rowsAt) return;
     this.rowsAt = now + ROWS_EVERY_MS;
-    void this.aside.add(this.rows.write(this.ports.projection));
+    void this.aside.add(this.run.rows.write(this.ports.projection));
   }
 
   /** The rows of local activities, and what else was set aside, before the invocation ends. */
   async finish(): Promise<void> {
-    void this.aside.add(this.rows.write(this.ports.projection));
+    void this.aside.add(this.run.rows.write(this.ports.projection));
     await this.aside.settled();
   }
 }

@@ -1,6 +1,7 @@
 import type { RunKey } from "../core/events.ts";
 import type { AttemptOutcome } from "../core/messages.ts";
 import type { Payload } from "../core/payload.ts";
+import type { ActivityExecutionRow, LocalAttemptRow } from "../core/views/activity-rows.ts";
 
 export interface AttemptKey extends RunKey {
   readonly sequence: number;
@@ -48,30 +49,7 @@ export interface Attempts {
   ofRun(run: RunKey): Promise<readonly AttemptRow[]>;
 }
 
-/** A projected row of a local activity: rebuildable from the log, written off the critical path. */
-export interface ActivityExecutionRow extends RunKey {
-  readonly id: string;
-  readonly sequence: number;
-  readonly activity_type: string;
-  readonly status: "pending" | "running" | "completed" | "failed" | "cancelled";
-  readonly attempt_count: number;
-  readonly activity_options: Readonly<Record<string, unknown>>;
-  readonly started_at?: number;
-  readonly closed_at?: number;
-}
-export interface LocalAttemptRow extends RunKey {
-  readonly id: string;
-  readonly activity_execution_id: string;
-  readonly sequence: number;
-  readonly attempt_number: number;
-  readonly status: "running" | "completed" | "failed" | "cancelled" | "expired";
-  readonly lease_owner: string;
-  readonly workflow_task_id: string;
-  readonly started_at: number;
-  readonly lease_expires_at?: number;
-  readonly last_heartbeat_at?: number;
-  readonly closed_at?: number;
-}
+/** The rows of local activities: rebuildable from the log, written off the critical path. */
 export interface Projection {
   /** Writes rows in batches, last writer wins; a failure is logged by the caller, never fatal. */
   write(

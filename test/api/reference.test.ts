@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../functions/routes/app.ts";
-import { HISTORY_PAGE_MAX, REASON_LENGTH_MAX } from "../../functions/routes/schemas.ts";
+import { REASON_LENGTH_MAX } from "../../functions/routes/schemas.ts";
 import {
   DETAIL_ACTIVITIES_MAX,
   DUPLICATE_POLICIES,
@@ -10,6 +10,7 @@ import {
 } from "../../sdk/core/api.ts";
 import { ERRORS } from "../../sdk/core/errors.ts";
 import {
+  HISTORY_PAGE_MAX,
   ID_LENGTH_MAX,
   JSON_DEPTH_MAX,
   LIST_PAGE_MAX,

@@ -67,6 +67,31 @@ describe("pawl start", () => {
   });
 });
 
+describe("pawl rebuild", () => {
+  const REBUILT = {
+    workflow_id: "order-1",
+    run_id: "run-1",
+    history_length: 17,
+    activity_executions: 3,
+    activity_attempts: 4,
+  };
+
+  test("has the rows of a run written again, and says how many", async () => {
+    const line = ["rebuild", "order-1", "--run", "run-1"];
+    const { stdout, stderr, api } = await pawl(line, { answers: [ok(REBUILT)] });
+    expect(api.sent[0]?.path).toBe("/api/workflows/order-1/runs/run-1/rebuild");
+    expect(stdout).toBe("");
+    expect(stderr).toBe(
+      "order-1: 3 rows of local activities, 4 of their attempts, from 17 events\n",
+    );
+  });
+
+  test("-o json prints what was written", async () => {
+    const { stdout } = await pawl(["rebuild", "order-1", "-o", "json"], { answers: [ok(REBUILT)] });
+    expect(JSON.parse(stdout)).toEqual(REBUILT);
+  });
+});
+
 describe("pawl run", () => {
   test("waits with the start, asks again while the run is open, and prints the result alone", async () => {
     const { stdout, stderr, api } = await pawl(["run", "order"], {

@@ -4,6 +4,7 @@ import type { EventView } from "../../sdk/client.ts";
 import { type Answer, ok } from "../client/scripted-api.ts";
 import { HISTORY, RUN } from "./sample-history.ts";
 import { activity, at, attempt, completedRun, failedRun, openRun } from "./sample-run.ts";
+import { OPEN_TIMELINE, TIMELINE } from "./sample-timeline.ts";
 import { pawl } from "./terminal.ts";
 
 function page(shown: readonly EventView[], nextAfter: number | null = null): Answer {
@@ -172,6 +173,54 @@ describe("pawl show", () => {
       answers: [ok(completedRun)],
     });
     expect(api.sent[0]?.path).toBe("/api/workflows/order-42/runs/old");
+  });
+});
+
+describe("pawl timeline", () => {
+  const answer = ok({ ...TIMELINE, next_after: null });
+
+  test("draws local attempts apart from queued ones, then every event (S-06)", async () => {
+    const { stdout } = await pawl(["timeline", "order-42"], { answers: [answer], columns: 80 });
+    const [local, queued] = stdout.split("queued attempts");
+    expect(local).toContain("price");
+    expect(local).not.toContain("chargeCard");
+    expect(queued).toMatch(/chargeCard +#1 +failed +400ms/);
+    expect(queued).toMatch(/chargeCard +#2 +completed +1.6s/);
+    expect(stdout).toContain("+670ms    local activity price (1) completed");
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(82);
+  });
+
+  test("an attempt that runs reaches to now, and has taken no time yet", async () => {
+    const { stdout } = await pawl(["timeline", "order-42", "--time-format", "iso"], {
+      answers: [ok({ ...OPEN_TIMELINE, next_after: null })],
+    });
+    expect(stdout).not.toContain("local attempts");
+    expect(stdout).toMatch(/chargeCard +#1 +running +█/);
+    expect(stdout).toContain(`${at(2)}  local activity price (1) scheduled`);
+  });
+
+  test("-o json prints every page as one", async () => {
+    const { entries } = TIMELINE;
+    const { stdout, api } = await pawl(["timeline", "order-42", "-o", "json"], {
+      answers: [
+        ok({ ...TIMELINE, entries: entries.slice(0, 3), next_after: 3 }),
+        ok({ ...TIMELINE, entries: entries.slice(3), next_after: null }),
+      ],
+    });
+    expect(JSON.parse(stdout)).toEqual(TIMELINE);
+    expect(api.sent.map(({ query }) => query)).toEqual([
+      { after: "0", limit: "500" },
+      { after: "3", limit: "500" },
+    ]);
+  });
+
+  test("a run without events shows nothing", async () => {
+    const { stdout } = await pawl(["timeline", "order-42"], {
+      answers: [
+        ok({ ...TIMELINE, entries: [], attempts: { local: [], queued: [] }, next_after: null }),
+      ],
+    });
+    expect(stdout).toBe("");
   });
 });
 

@@ -7,6 +7,7 @@ import { thisMachinesStacks } from "../../sdk/cli/stacks.ts";
 import { type Answer, ok } from "../client/scripted-api.ts";
 import { HISTORY, RUN } from "./sample-history.ts";
 import { completedRun } from "./sample-run.ts";
+import { TIMELINE } from "./sample-timeline.ts";
 import { pawl } from "./terminal.ts";
 
 const DOC = "docs/CLI.md";
@@ -15,6 +16,7 @@ const doc = readFileSync(DOC, "utf8");
 /** What the API answers to the commands of the page that ask it. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
   "show order-42": ok(completedRun),
+  "timeline order-42": ok({ ...TIMELINE, next_after: null }),
   "history order-42": ok({ ...RUN, events: HISTORY, next_after: null }),
 };
 

@@ -12,7 +12,7 @@ import { parseMessage } from "../../sdk/adapters/wire.ts";
 import { InfrastructureError } from "../../sdk/core/errors.ts";
 import { BATCH_TRIES_MAX } from "../../sdk/core/limits.ts";
 import type { Host } from "../../sdk/ports/host.ts";
-import { fresh, runKey, workflowTask } from "./fixtures.ts";
+import { fresh, localRows, runKey, workflowTask } from "./fixtures.ts";
 import { recordingTelemetry } from "./recording-telemetry.ts";
 import { scripted, serviceError } from "./scripted-client.ts";
 
@@ -133,17 +133,10 @@ describe("reading a message", () => {
 describe("writing projected rows", () => {
   const run = runKey();
   const rows = (count: number) =>
-    Array.from({ length: count }, (_, index) => ({
-      ...run,
-      id: `${run.run_id}/${index}`,
-      sequence: index,
-      activity_type: "price",
-      status: "completed" as const,
-      attempt_count: 2,
-      activity_options: { execution_mode: "local" },
-      started_at: 1,
-      closed_at: 2,
-    }));
+    localRows(
+      run,
+      Array.from({ length: count }, (_, index) => index),
+    ).executions;
   const tablesOver = (client: DynamoClient) => ({
     executions: { client, name: "executions" },
     attempts: { client, name: "attempts" },
@@ -157,15 +150,17 @@ describe("writing projected rows", () => {
     expect(client.inputs.map((input) => putsOf(input, "executions").length)).toEqual([25, 5]);
     expect(putsOf(client.inputs[0], "executions")[3]).toMatchObject({
       id: `${run.run_id}/3`,
+      workflow_run_id: run.run_id,
       sequence: 3,
+      activity_class: "price",
       activity_type: "price",
       status: "completed",
-      attempt_count: 2,
+      attempt_count: 1,
       execution_mode: "local",
       local_activity: true,
       activity_options: { execution_mode: "local" },
-      started_at: 1,
-      closed_at: 2,
+      payload_codec: "json",
+      result: expect.stringMatching(/^\{"json":/),
     });
   });
 

@@ -2,7 +2,15 @@
 import { describe, expect, test } from "vitest";
 import type { AttemptOutcome } from "../../sdk/core/messages.ts";
 import type { AttemptRow } from "../../sdk/ports/attempts.ts";
-import { attemptKey, attemptRow, failure, fresh, type Given, runKey } from "./fixtures.ts";
+import {
+  attemptKey,
+  attemptRow,
+  failure,
+  fresh,
+  type Given,
+  localRows,
+  runKey,
+} from "./fixtures.ts";
 
 const completed: AttemptOutcome = {
   kind: "completed",
@@ -127,30 +135,11 @@ export function attemptsContract(given: Given): void {
       ];
       for (const row of rows.toReversed()) await attempts.claim(row);
       await attempts.claim(attemptRow({ ...run, run_id: fresh("run") }));
-      const local = Array.from({ length: 30 }, (_, index) => ({
-        ...run,
-        id: `${run.run_id}/${index + 20}`,
-        sequence: index + 20,
-      }));
-      await projection.write(
-        local.map((parts) => ({
-          ...parts,
-          activity_type: "price",
-          status: "running",
-          attempt_count: 1,
-          activity_options: { execution_mode: "local", start_to_close_ms: 5 },
-          started_at: 1,
-        })),
-        [...local, ...local].map((parts) => ({
-          ...parts,
-          activity_execution_id: parts.id,
-          attempt_number: 1,
-          status: "running",
-          lease_owner: "o",
-          workflow_task_id: "t",
-          started_at: 1,
-        })),
+      const local = localRows(
+        run,
+        Array.from({ length: 30 }, (_, index) => index + 20),
       );
+      await projection.write(local.executions, [...local.attempts, ...local.attempts]);
       expect(await attempts.ofRun(run)).toEqual(rows);
     });
   });

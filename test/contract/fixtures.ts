@@ -8,6 +8,13 @@ import {
 } from "../../sdk/core/events.ts";
 import type { Failure } from "../../sdk/core/failure.ts";
 import type { ActivityTaskMessage, WorkflowTaskMessage } from "../../sdk/core/messages.ts";
+import { ActivityFold } from "../../sdk/core/views/activity-facts.ts";
+import {
+  type ActivityExecutionRow,
+  attemptRows,
+  executionRow,
+  type LocalAttemptRow,
+} from "../../sdk/core/views/activity-rows.ts";
 import type { AttemptKey, AttemptRow } from "../../sdk/ports/attempts.ts";
 import type { Ports } from "../../sdk/ports/ports.ts";
 import type { Message } from "../../sdk/ports/queue.ts";
@@ -277,3 +284,25 @@ export const EVERY_MESSAGE: readonly Message[] = [
     options: { heartbeat_ms: 5 },
   }),
 ];
+
+/** The rows of completed local activities of a run, one attempt each. */
+export function localRows(
+  run: RunKey,
+  sequences: readonly number[],
+): {
+  readonly executions: readonly ActivityExecutionRow[];
+  readonly attempts: readonly LocalAttemptRow[];
+} {
+  const fold = new ActivityFold();
+  for (const sequence of sequences) {
+    fold.fold({ ...EVERY_EVENT.ActivityScheduled, ...local, sequence });
+    fold.fold({ ...EVERY_EVENT.ActivityStarted, ...local, sequence });
+    fold.fold({ ...EVERY_EVENT.ActivityHeartbeatRecorded, ...local, sequence });
+    fold.fold({ ...EVERY_EVENT.ActivityCompleted, ...local, sequence });
+  }
+  const facts = [...fold.activities.values()];
+  return {
+    executions: facts.map((activity) => executionRow(run, activity)),
+    attempts: facts.flatMap((activity) => attemptRows(run, activity)),
+  };
+}

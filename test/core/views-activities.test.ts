@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Batch, HistoryEvent } from "../../sdk/core/events.ts";
 import type { Failure } from "../../sdk/core/failure.ts";
-import { activityView, foldActivities, type LiveAttempt } from "../../sdk/core/views/activities.ts";
+import { activityView } from "../../sdk/core/views/activities.ts";
+import { foldActivities, type LiveAttempt } from "../../sdk/core/views/activity-facts.ts";
 import { batchesOf, CARD_DECLINED, LOCAL, QUEUED, show, T } from "./view-fixtures.ts";
 
 function viewsOf(events: readonly HistoryEvent[], live: readonly LiveAttempt[] = []) {

@@ -83,8 +83,9 @@ describe("the published schema (T-04)", () => {
     const run = { namespace: "n", workflow_id: "w", run_id: "r" };
     for (const type of ACTIVITY_EVENTS) {
       const known: HistoryEventType = type;
-      const numbered = numberedEvents(batchesOf([{ ...EVERY_EVENT[known], ...LOCAL }]));
-      const [event] = numbered;
+      const scheduled = { ...EVERY_EVENT.ActivityScheduled, ...LOCAL };
+      const numbered = numberedEvents(batchesOf([scheduled, { ...EVERY_EVENT[known], ...LOCAL }]));
+      const event = numbered.at(known === "ActivityScheduled" ? 0 : -1);
       if (event === undefined) throw new Error(type);
       const { payload } = new HistoryContext(run, numbered).view(event, show);
       const { execution_mode, local_activity } = payload;

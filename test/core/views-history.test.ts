@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HistoryEvent, HistoryEventType, RunKey } from "../../sdk/core/events.ts";
-import { foldActivities } from "../../sdk/core/views/activities.ts";
+import { foldActivities } from "../../sdk/core/views/activity-facts.ts";
 import { canonicalJson } from "../../sdk/core/views/canonical-json.ts";
 import { HistoryContext, numberedEvents } from "../../sdk/core/views/history.ts";
 import { historyExport } from "../../sdk/core/views/history-export.ts";
@@ -11,6 +11,14 @@ import { EVERY_EVENT } from "../contract/fixtures.ts";
 import { batchesOf, CARD_DECLINED, LOCAL, show, T } from "./view-fixtures.ts";
 
 const RUN: RunKey = { namespace: "shop", workflow_id: "o-1", run_id: "r" };
+
+/** A log that ends with this event. */
+function logWith(event: HistoryEvent): readonly HistoryEvent[] {
+  if (!("attempt_number" in event)) return [event];
+  const { sequence, activity_type, execution_mode, local_activity } = event;
+  const fields = { sequence, activity_type, execution_mode, local_activity };
+  return [{ ...EVERY_EVENT.ActivityScheduled, ...fields }, event];
+}
 
 function viewsOf(events: readonly HistoryEvent[]) {
   const numbered = numberedEvents(batchesOf(events));
@@ -74,7 +82,7 @@ describe("events", () => {
       "ActivityCancelled",
     ];
     for (const type of types) {
-      const [view] = viewsOf([{ ...EVERY_EVENT[type], ...LOCAL }]);
+      const view = viewsOf(logWith({ ...EVERY_EVENT[type], ...LOCAL })).at(-1);
       expect(view).toMatchObject({
         type,
         payload: {
@@ -91,7 +99,7 @@ describe("events", () => {
 
   test("every event of the log has a view whose payload is JSON without undefined", () => {
     for (const [type, event] of Object.entries(EVERY_EVENT)) {
-      const [view] = viewsOf([event]);
+      const view = viewsOf(logWith(event)).at(-1);
       expect(view?.type).toBe(type);
       expect(JSON.parse(JSON.stringify(view?.payload))).toEqual(view?.payload);
     }
@@ -148,8 +156,8 @@ describe("events", () => {
   test("every stored value of an event is named for loading before it is shown", () => {
     for (const event of Object.values(EVERY_EVENT)) {
       const wanted: unknown[] = [];
-      const numbered = numberedEvents(batchesOf([event]));
-      new HistoryContext(RUN, numbered).view({ sequence: 1, event }, (payload) => {
+      const numbered = numberedEvents(batchesOf(logWith(event)));
+      new HistoryContext(RUN, numbered).view({ sequence: numbered.length, event }, (payload) => {
         wanted.push(payload);
         return null;
       });

@@ -2,11 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { HistoryEvent } from "../../sdk/core/events.ts";
 import { FUNCTION_NAMES } from "../../sdk/core/test-points.ts";
-import {
-  activityPayloads,
-  foldActivities,
-  type LiveAttempt,
-} from "../../sdk/core/views/activities.ts";
+import { activityPayloads } from "../../sdk/core/views/activities.ts";
+import { foldActivities, type LiveAttempt } from "../../sdk/core/views/activity-facts.ts";
 import { canonicalJson } from "../../sdk/core/views/canonical-json.ts";
 import { historyExport } from "../../sdk/core/views/history-export.ts";
 import {
@@ -145,7 +142,7 @@ describe("activities that ended in a rare way", () => {
         local(1).retryScheduled(),
         local(1).retryDue(),
       ]),
-    ).toMatchObject({ status: "pending", nextAttemptAt: T + 1_000 });
+    ).toMatchObject({ status: "pending", retry: { retry_available_at: T + 1_000 } });
   });
 
   test("an outcome that tells its own start makes the attempt known", () => {

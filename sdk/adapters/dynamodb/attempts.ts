@@ -4,6 +4,7 @@
  * refusal is answered by the row that stands.
  */
 import { InfrastructureError, invariant } from "../../core/errors.ts";
+import { activityId, attemptId } from "../../core/ids.ts";
 import type { AttemptOutcome } from "../../core/messages.ts";
 import type { AttemptKey, AttemptRow, Attempts } from "../../ports/attempts.ts";
 import { attemptSchema, parsedJson, recordOf } from "../wire.ts";
@@ -103,6 +104,7 @@ async function conclude(
       run_id,
       sequence,
       attempt_number: attempt,
+      ...contractIds(key),
       ...MODE,
       outcome: JSON.stringify(outcome),
       outcome_nonce: nonce,
@@ -137,11 +139,21 @@ export function attemptSortKey(sequence: number, attempt: number): string {
   return `${padded(sequence)}#${padded(attempt)}`;
 }
 
+/** Under the contract's names (requirements 2.3), as the rows of local attempts have them. */
+function contractIds({ run_id, sequence, attempt }: AttemptKey) {
+  return {
+    id: attemptId(run_id, sequence, attempt),
+    activity_execution_id: activityId(run_id, sequence),
+    workflow_run_id: run_id,
+  };
+}
+
 function attemptItem(row: AttemptRow): Item {
   const { attempt, owner, until, heartbeat_at, heartbeat, outcome, ...plain } = row;
   return {
     ...plain,
     ...attemptKey(row),
+    ...contractIds(row),
     ...MODE,
     attempt_number: attempt,
     status: outcome === undefined ? "running" : STATUS_OF[outcome.kind],

@@ -2,7 +2,8 @@
 import { BatchWriteCommand } from "@aws-sdk/lib-dynamodb";
 import { InfrastructureError } from "../../core/errors.ts";
 import { BATCH_RETRY_MS, BATCH_TRIES_MAX, WRITE_BATCH_MAX } from "../../core/limits.ts";
-import type { ActivityExecutionRow, LocalAttemptRow, Projection } from "../../ports/attempts.ts";
+import type { ActivityExecutionRow, LocalAttemptRow } from "../../core/views/activity-rows.ts";
+import type { Projection } from "../../ports/attempts.ts";
 import type { Host } from "../../ports/host.ts";
 import { calling } from "../faults.ts";
 import { attemptSortKey } from "./attempts.ts";
@@ -43,12 +44,32 @@ export function dynamoProjection(
 }
 
 function executionItem(row: ActivityExecutionRow): Item {
-  return { ...row, ...MODE, pk: runPartition(row), sk: padded(row.sequence) };
+  return {
+    ...row,
+    ...MODE,
+    pk: partitionOf(row),
+    sk: padded(row.sequence),
+    arguments: JSON.stringify(row.arguments),
+    ...(row.result === undefined ? {} : { result: JSON.stringify(row.result) }),
+    ...(row.exception === undefined ? {} : { exception: JSON.stringify(row.exception) }),
+  };
 }
 
 function attemptItem(row: LocalAttemptRow): Item {
-  const sk = attemptSortKey(row.sequence, row.attempt_number);
-  return { ...row, ...MODE, pk: runPartition(row), sk };
+  return {
+    ...row,
+    ...MODE,
+    pk: partitionOf(row),
+    sk: attemptSortKey(row.sequence, row.attempt_number),
+    ...(row.last_heartbeat_progress === undefined
+      ? {}
+      : { last_heartbeat_progress: JSON.stringify(row.last_heartbeat_progress) }),
+  };
+}
+
+function partitionOf(row: ActivityExecutionRow | LocalAttemptRow): string {
+  const { namespace, workflow_id, workflow_run_id: run_id } = row;
+  return runPartition({ namespace, workflow_id, run_id });
 }
 
 function keyOf({ table, item }: Put): string {

@@ -1,10 +1,11 @@
-/** `pawl show` and `pawl history`: one run, to read. */
+/** `pawl show`, `pawl timeline` and `pawl history`: one run, to read. */
 import type { EventView, WorkflowHandle } from "../../client.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { historyHead, historyLine } from "../history-view.ts";
 import { withWorkflow } from "../resolve.ts";
 import { type Look, runView } from "../run-view.ts";
 import type { Session } from "../session.ts";
+import { timelineView } from "../timeline-view.ts";
 
 export interface RunFlag {
   readonly run?: string;
@@ -26,6 +27,19 @@ export async function showRun(session: Session, id: string, flags: RunFlag): Pro
   const run = await withWorkflow(session, { id, runId: flags.run }, (handle) => handle.describe());
   if (session.isText) for (const line of runView(run, lookOf(session))) session.line(line);
   else session.json(run);
+  return EXIT.ok;
+}
+
+export async function showTimeline(
+  session: Session,
+  id: string,
+  flags: RunFlag,
+): Promise<ExitCode> {
+  const target = { id, runId: flags.run };
+  const timeline = await withWorkflow(session, target, (handle) => handle.timeline());
+  if (session.isText)
+    for (const line of timelineView(timeline, lookOf(session))) session.line(line);
+  else session.json(timeline);
   return EXIT.ok;
 }
 

@@ -1,4 +1,4 @@
-/** `pawl signal`, `query`, `cancel` and `terminate`: tell a workflow something, or ask it. */
+/** `pawl signal`, `query`, `cancel`, `terminate` and `rebuild`: tell a workflow something, or ask it. */
 import { EXIT, type ExitCode } from "../exit.ts";
 import { readArguments } from "../input.ts";
 import { withWorkflow } from "../resolve.ts";
@@ -60,6 +60,20 @@ export async function stopWorkflow(
     else await handle.terminate(flags.reason);
     accepted(session, handle.id, stop.how);
   });
+  return EXIT.ok;
+}
+
+/** Writes the rows of a run again, from its log. */
+export async function rebuildRun(session: Session, id: string, flags: RunFlag): Promise<ExitCode> {
+  const target = { id, runId: flags.run };
+  const rebuilt = await withWorkflow(session, target, (handle) => handle.rebuild());
+  if (!session.isText) {
+    session.json(rebuilt);
+    return EXIT.ok;
+  }
+  const { activity_executions: executions, activity_attempts: attempts } = rebuilt;
+  const rows = `${executions} rows of local activities, ${attempts} of their attempts`;
+  session.note(`${plain(rebuilt.workflow_id)}: ${rows}, from ${rebuilt.history_length} events`);
   return EXIT.ok;
 }
 

@@ -40,7 +40,7 @@ export function activityOptionsView(
   };
 }
 
-/** The normalised retry policy, its defaults filled in, in seconds. */
+/** The normalised retry policy with the limits of its attempts, defaults filled in, in seconds (requirements 2.1). */
 export function retryPolicyView(
   options: ActivityOptionsSnapshot,
 ): Readonly<Record<string, unknown>> {
@@ -53,6 +53,10 @@ export function retryPolicyView(
     maximum_interval_seconds: seconds(policy.maximum_interval_ms),
     backoff_seconds: policy.backoff_ms.map(seconds),
     jitter: policy.jitter,
+    start_to_close_timeout: secondsOrNull(options.start_to_close_ms),
+    schedule_to_start_timeout: secondsOrNull(options.schedule_to_start_ms),
+    schedule_to_close_timeout: secondsOrNull(options.schedule_to_close_ms),
+    heartbeat_timeout: secondsOrNull(options.heartbeat_ms),
     non_retryable_error_types: policy.non_retryable_error_types,
   };
 }

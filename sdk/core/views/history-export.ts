@@ -1,18 +1,20 @@
 /** The history export bundle (requirements 2.6, S-05): one run, complete, with a checksum. */
 import type { ActivityView, EventView, FailureView } from "../api.ts";
 import { type Batch, type HistoryEvent, isTerminal } from "../events.ts";
-import { activityId } from "../ids.ts";
+import { activityId, attemptId } from "../ids.ts";
+import { retryTaskId } from "../messages.ts";
 import type { Payload } from "../payload.ts";
-import { type ActivityFacts, activityView } from "./activities.ts";
-import { retryPolicyView } from "./activity-options.ts";
+import { activityView } from "./activities.ts";
+import type { ActivityFacts } from "./activity-facts.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { closingOf } from "./closing.ts";
-import { HistoryContext, type NumberedEvent, numberedEvents, PAYLOAD_CODEC } from "./history.ts";
+import { HistoryContext, type NumberedEvent, numberedEvents } from "./history.ts";
 import { type RunFacts, runAsLogged, workflowSummary } from "./run-detail.ts";
 import {
   failureView,
   isoTime,
   isoTimeOrNull,
+  PAYLOAD_CODEC,
   payloadsOf,
   type ShowValue,
   seconds,
@@ -20,6 +22,9 @@ import {
 
 export const HISTORY_EXPORT_SCHEMA = "durable-workflow.v2.history-export";
 export const HISTORY_EXPORT_SCHEMA_VERSION = 1;
+
+/** Events of a bundle up to which each shows its activity nested; `activities` has them in any case. */
+export const EXPORT_SNAPSHOTS_MAX = 2_000;
 
 export interface ExportInput {
   readonly run: RunFacts;
@@ -44,6 +49,8 @@ export interface HistoryExport {
   readonly payloads: Readonly<Record<string, unknown>>;
   readonly history_events: readonly ExportedEvent[];
   readonly activities: readonly Readonly<Record<string, unknown>>[];
+  /** The workflow tasks that retries of local activities wait for. */
+  readonly tasks: readonly Readonly<Record<string, unknown>>[];
   readonly timers: readonly Readonly<Record<string, unknown>>[];
   readonly signals: readonly Readonly<Record<string, unknown>>[];
   readonly failures: readonly Readonly<Record<string, unknown>>[];
@@ -73,7 +80,11 @@ export function historyExport(input: ExportInput): HistoryExport {
   const run = runAsLogged(input.run, input.batches);
   const events = numberedEvents(input.batches);
   const context = new HistoryContext(run, events);
-  const views = events.map((event) => exportedEvent(context.view(event, input.show)));
+  const isLong = events.length > EXPORT_SNAPSHOTS_MAX;
+  const views = events.map((event) => {
+    const view = exportedEvent(context.view(event, input.show));
+    return isLong ? withoutSnapshots(view) : view;
+  });
   const closing = closingOf(input.batches.at(-1));
   const output = closing?.output;
   const bundle = {
@@ -93,7 +104,8 @@ export function historyExport(input: ExportInput): HistoryExport {
       },
     },
     history_events: views,
-    activities: exportedActivities(run, events, input),
+    activities: exportedActivities(input),
+    tasks: retryTasks(run.run_id, input.activities),
     timers: timers(run.run_id, events),
     signals: signals(events, input.show),
     failures: failures(run.run_id, events),
@@ -125,30 +137,61 @@ function exportedEvent(view: EventView): ExportedEvent {
   };
 }
 
-function exportedActivities(
-  run: RunFacts,
-  events: readonly NumberedEvent[],
-  { activities, show }: ExportInput,
-): HistoryExport["activities"] {
-  const types = new Map<number, Set<string>>();
-  for (const { event } of events) {
-    if (!("execution_mode" in event)) continue;
-    types.set(event.sequence, (types.get(event.sequence) ?? new Set()).add(event.type));
-  }
+function exportedActivities({ run, activities, show }: ExportInput): HistoryExport["activities"] {
   return activities.map((facts) => {
     const view = activityView(run.run_id, facts, show);
     return {
-      ...withoutKeys(view, ["type", "attempts"]),
+      ...withoutKeys(view, ["type", "class", "attempt_id", "attempts"]),
       activity_type: view.type,
-      activity_class: view.type,
+      activity_class: view.class,
       payload_codec: PAYLOAD_CODEC,
-      history_authority: "typed_history",
-      history_event_types: [...new Set(types.get(view.sequence))],
-      retry_policy: retryPolicyView(facts.scheduled.options),
-      current_attempt_id: view.attempts.at(-1)?.id ?? null,
-      attempts: view.attempts.map((attempt) => ({ ...attempt, activity_execution_id: view.id })),
+      source_status: view.status,
+      current_attempt_id: view.attempt_id,
+      attempts: view.attempts.map((attempt) => ({
+        ...attempt,
+        activity_execution_id: view.id,
+        workflow_task_id: view.local_activity ? attempt.lease_owner : null,
+      })),
     };
   });
+}
+
+/** Under the names of the contract's workflow-task payload (requirements 2.1). */
+function retryTasks(runId: string, activities: readonly ActivityFacts[]): HistoryExport["tasks"] {
+  return activities.flatMap(({ retry }) => {
+    if (retry?.local_activity !== true) return [];
+    const { sequence, attempt_number: attempt } = retry;
+    const id = activityId(runId, sequence);
+    const payload = {
+      workflow_wait_kind: "local_activity",
+      open_wait_id: `local-activity:${id}`,
+      resume_source_kind: "local_activity",
+      resume_source_id: id,
+      activity_execution_id: id,
+      activity_type: retry.activity_type,
+      workflow_sequence: sequence,
+      execution_mode: "local",
+      retry_after_attempt_id: attemptId(runId, sequence, attempt),
+      retry_after_attempt: attempt,
+      retry_backoff_seconds: seconds(retry.retry_backoff_ms),
+      retry_reason: retry.retry_reason,
+      timeout_kind: retry.timeout_kind ?? null,
+    };
+    return [
+      {
+        id: retryTaskId(runId, sequence, attempt),
+        task_type: "workflow",
+        status: "ready",
+        available_at: isoTime(retry.retry_available_at),
+        payload,
+      },
+    ];
+  });
+}
+
+function withoutSnapshots(view: ExportedEvent): ExportedEvent {
+  const { activity: _activity, activity_attempt: _attempt, ...payload } = view.payload;
+  return { ...view, payload };
 }
 
 function withoutKeys(

@@ -5,7 +5,7 @@
  */
 import type { EventView } from "../api.ts";
 import type {
-  ActivityScheduled,
+  AttemptEvent,
   Batch,
   HistoryEvent,
   QueuedAttemptFields,
@@ -14,53 +14,65 @@ import type {
 } from "../events.ts";
 import type { Failure } from "../failure.ts";
 import { activityId, attemptId } from "../ids.ts";
+import { activityTaskId, retryTaskId } from "../messages.ts";
 import type { Payload } from "../payload.ts";
 import { fullPolicy } from "../retry.ts";
+import { type ActivityFacts, ActivityFold } from "./activity-facts.ts";
 import { activityOptionsView, retryPolicyView } from "./activity-options.ts";
-import { failureView, isoTime, isoTimeOrNull, type ShowValue, seconds } from "./values.ts";
-
-/** How values are encoded, by the contract's name. */
-export const PAYLOAD_CODEC = "json";
+import { activitySnapshot, attemptSnapshot, deadlineFields } from "./activity-snapshots.ts";
+import {
+  failureView,
+  isoTime,
+  isoTimeOrNull,
+  PAYLOAD_CODEC,
+  type ShowValue,
+  seconds,
+} from "./values.ts";
 
 type EventPayload = Readonly<Record<string, unknown>>;
 type ActivityEvent = Extract<HistoryEvent, { readonly execution_mode: string }>;
-type AttemptEvent = Extract<ActivityEvent, { readonly attempt_number: number }>;
 
 /** An event and its number in the log, from 1. */
 export interface NumberedEvent {
   readonly sequence: number;
   readonly event: HistoryEvent;
+  /** The workflow task that recorded it, where its batch says so: the owner of the turn's lease. */
+  readonly taskId?: string;
 }
 
 export function numberedEvents(batches: readonly Batch[]): readonly NumberedEvent[] {
   return batches.flatMap((batch) =>
-    batch.events.map((event, index) => ({ sequence: batch.sequence + index, event })),
+    batch.events.map((event, index) => ({
+      sequence: batch.sequence + index,
+      event,
+      ...(batch.kind === "task" && batch.lease !== null ? { taskId: batch.lease.owner } : {}),
+    })),
   );
 }
 
-/** What earlier events say about the activities and timers of later ones. */
+/** What earlier events say about the activities, timers and requests of later ones. */
 export class HistoryContext {
   readonly #run: RunKey;
-  readonly #scheduled = new Map<number, ActivityScheduled>();
+  readonly #events: readonly NumberedEvent[];
   readonly #timers = new Map<number, TimerScheduled>();
-  /** By activity: the invocation that runs its local attempt. */
-  readonly #tasks = new Map<number, string>();
+  /** The activities behind the events up to `#folded`. */
+  readonly #fold = new ActivityFold();
+  #folded = 0;
+  #cancelRequestId: string | undefined;
 
+  /** @param events the whole log, from its first event */
   constructor(run: RunKey, events: readonly NumberedEvent[]) {
     this.#run = run;
-    for (const { event } of events) {
-      if (event.type === "ActivityScheduled") this.#scheduled.set(event.sequence, event);
-      if (event.type === "TimerScheduled") this.#timers.set(event.sequence, event);
-    }
+    this.#events = events;
   }
 
-  /** Events are shown in log order: an attempt's invocation is that of its last start. */
-  view({ sequence, event }: NumberedEvent, show: ShowValue): EventView {
-    if (event.type === "ActivityStarted" && event.workflow_task_id !== undefined)
-      this.#tasks.set(event.sequence, event.workflow_task_id);
+  /** Shows an event as it stood when it was recorded. To be called in the order of the log. */
+  view(numbered: NumberedEvent, show: ShowValue): EventView {
+    const { sequence, event } = numbered;
+    this.#foldUpTo(sequence);
     const payload =
       "execution_mode" in event
-        ? this.#activityPayload(sequence, event, show)
+        ? this.#activityPayload(numbered, event, show)
         : this.#payload(sequence, event, show);
     return {
       id: `${this.#run.run_id}/event/${sequence}`,
@@ -69,6 +81,19 @@ export class HistoryContext {
       recorded_at: isoTime(event.at),
       payload: withoutUndefined(payload),
     };
+  }
+
+  #foldUpTo(sequence: number): void {
+    for (let next = this.#events[this.#folded]; next !== undefined; ) {
+      if (next.sequence > sequence) return;
+      const { event } = next;
+      if (event.type === "TimerScheduled") this.#timers.set(event.sequence, event);
+      if (event.type === "CancelRequested") this.#cancelRequestId = event.request_id;
+      // Of a part of a log, events are shown without what its beginning would say.
+      if (!("attempt_number" in event) || this.#fold.activities.has(event.sequence))
+        this.#fold.fold(event);
+      next = this.#events[++this.#folded];
+    }
   }
 
   #payload(
@@ -127,8 +152,9 @@ export class HistoryContext {
     };
   }
 
-  #activityPayload(sequence: number, event: ActivityEvent, show: ShowValue): EventPayload {
-    const marker = this.#marker(event);
+  #activityPayload(numbered: NumberedEvent, event: ActivityEvent, show: ShowValue): EventPayload {
+    const facts = this.#fold.activities.get(event.sequence);
+    const marker = this.#marker(numbered, event, facts);
     if (event.type === "ActivityScheduled") {
       return {
         ...marker,
@@ -139,11 +165,22 @@ export class HistoryContext {
         schedule_to_close_deadline_at: isoTimeOrNull(event.schedule_to_close_deadline_at),
       };
     }
-    return { ...marker, ...this.#attemptPayload(sequence, event, show) };
+    const attempt = facts?.attempts.get(event.attempt_number);
+    return {
+      ...marker,
+      activity_attempt: facts && attempt && attemptSnapshot(this.#run.run_id, facts, attempt),
+      ...this.#attemptPayload(numbered.sequence, event, show),
+    };
   }
 
   /** On every event of an activity (S-01). */
-  #marker(event: ActivityEvent): EventPayload {
+  #marker(
+    { taskId }: NumberedEvent,
+    event: ActivityEvent,
+    facts: ActivityFacts | undefined,
+  ): EventPayload {
+    const attempt =
+      event.type === "ActivityScheduled" ? undefined : facts?.attempts.get(event.attempt_number);
     return {
       activity_execution_id: activityId(this.#run.run_id, event.sequence),
       activity_class: event.activity_type,
@@ -151,7 +188,9 @@ export class HistoryContext {
       sequence: event.sequence,
       execution_mode: event.execution_mode,
       local_activity: event.local_activity,
-      workflow_task_id: event.local_activity ? this.#tasks.get(event.sequence) : undefined,
+      // Of a local attempt: the task that runs it, also where another one records its end.
+      workflow_task_id: event.local_activity ? (attempt?.owner ?? taskId) : taskId,
+      activity: facts && activitySnapshot(this.#run.run_id, facts),
     };
   }
 
@@ -187,10 +226,17 @@ export class HistoryContext {
       case "ActivityTimedOut": {
         const failure = this.#failure(sequence, event.failure);
         const timeout_kind = event.timeout_kind;
-        return { ...attempt, ...failure, timeout_kind, ...queued(event, show) };
+        const facts = this.#fold.activities.get(event.sequence);
+        const deadlines = facts && deadlineFields(facts, facts.attempts.get(event.attempt_number));
+        return { ...attempt, ...failure, timeout_kind, ...deadlines, ...queued(event, show) };
       }
       case "ActivityCancelled":
-        return { ...attempt, cancelled_at: isoTime(event.at), ...queued(event, show) };
+        return {
+          ...attempt,
+          workflow_command_id: this.#cancelRequestId,
+          cancelled_at: isoTime(event.at),
+          ...queued(event, show),
+        };
     }
   }
 
@@ -198,10 +244,19 @@ export class HistoryContext {
     sequence: number,
     event: Extract<AttemptEvent, { readonly type: "ActivityRetryScheduled" }>,
   ): EventPayload {
-    const options = this.#scheduled.get(event.sequence)?.options ?? {};
+    const { run_id: runId } = this.#run;
+    const facts = this.#fold.activities.get(event.sequence);
+    const options = facts?.scheduled.options ?? {};
+    const attempt = event.attempt_number;
     return {
-      retry_after_attempt: event.attempt_number,
-      retry_after_attempt_id: attemptId(this.#run.run_id, event.sequence, event.attempt_number),
+      retry_task_id: event.local_activity
+        ? retryTaskId(runId, event.sequence, attempt)
+        : activityTaskId(runId, event.sequence, attempt + 1),
+      retry_of_task_id: event.local_activity
+        ? facts?.attempts.get(attempt)?.owner
+        : activityTaskId(runId, event.sequence, attempt),
+      retry_after_attempt: attempt,
+      retry_after_attempt_id: attemptId(runId, event.sequence, attempt),
       retry_reason: event.retry_reason,
       retry_available_at: isoTime(event.retry_available_at),
       retry_backoff_seconds: seconds(event.retry_backoff_ms),

@@ -7,7 +7,8 @@ import {
 } from "../api.ts";
 import type { Batch, HistoryEvent, RunKey } from "../events.ts";
 import type { Payload } from "../payload.ts";
-import { type ActivityFacts, activityPayloads, activityView } from "./activities.ts";
+import { activityPayloads, activityView } from "./activities.ts";
+import type { ActivityFacts } from "./activity-facts.ts";
 import { closingOf, outcomeOf } from "./closing.ts";
 import { isoTime, isoTimeOrNull, type ShowValue } from "./values.ts";
 

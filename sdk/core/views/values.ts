@@ -4,6 +4,9 @@ import type { HistoryEvent } from "../events.ts";
 import type { Failure } from "../failure.ts";
 import type { Payload } from "../payload.ts";
 
+/** How values are encoded, by the contract's name. */
+export const PAYLOAD_CODEC = "json";
+
 /** Shows a stored value as JSON; the caller has loaded what is not inline. */
 export type ShowValue = (payload: Payload) => unknown;
 

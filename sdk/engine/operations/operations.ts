@@ -5,12 +5,14 @@ import type {
   ListResponse,
   QueryRequest,
   QueryResponse,
+  RebuildResponse,
   ResultResponse,
   RunDetail,
   SignalRequest,
   StartRequest,
   StartResponse,
   StopRequest,
+  TimelineResponse,
 } from "../../core/api.ts";
 import { type ClusterInfo, clusterInfo } from "../../core/contract.ts";
 import type { HistoryExport } from "../../core/views/history-export.ts";
@@ -19,7 +21,8 @@ import type { RunFilter } from "../../ports/runs.ts";
 import { cancel, signal, terminate } from "./deliver.ts";
 import type { RunRef } from "./find-run.ts";
 import { query } from "./query.ts";
-import { describe, exportHistory, history, list, result } from "./read-run.ts";
+import { describe, exportHistory, history, list, result, timeline } from "./read-run.ts";
+import { rebuild } from "./rebuild.ts";
 import { RegisteredTypes } from "./registered-types.ts";
 import { start } from "./start.ts";
 
@@ -33,11 +36,16 @@ export interface Operations {
     ref: RunRef,
     page: { readonly after: number; readonly limit: number },
   ): Promise<HistoryResponse>;
+  timeline(
+    ref: RunRef,
+    page: { readonly after: number; readonly limit: number },
+  ): Promise<TimelineResponse>;
   exportHistory(ref: RunRef): Promise<HistoryExport>;
   signal(ref: RunRef, name: string, request: SignalRequest): Promise<AcceptedResponse>;
   query(ref: RunRef, name: string, request: QueryRequest): Promise<QueryResponse>;
   cancel(ref: RunRef, request: StopRequest): Promise<AcceptedResponse>;
   terminate(ref: RunRef, request: StopRequest): Promise<AcceptedResponse>;
+  rebuild(ref: RunRef): Promise<RebuildResponse>;
   clusterInfo(): ClusterInfo;
 }
 
@@ -50,11 +58,13 @@ export function createOperations(ports: Ports, sha256: (text: string) => string)
     describe: (ref) => describe(ports, ref),
     result: (ref, waitSeconds) => result(ports, ref, waitSeconds),
     history: (ref, page) => history(ports, ref, page),
+    timeline: (ref, page) => timeline(ports, ref, page),
     exportHistory: (ref) => exportHistory(ports, ref, sha256),
     signal: (ref, name, request) => signal(ports, ref, name, request),
     query: (ref, name, request) => query(ports, ref, name, request),
     cancel: (ref, request) => cancel(ports, ref, request),
     terminate: (ref, request) => terminate(ports, ref, request),
+    rebuild: (ref) => rebuild(ports, ref),
     clusterInfo: () => clusterInfo({ version: ports.version, namespace: ports.namespace }),
   };
 }

@@ -1,10 +1,19 @@
 /** What callers read of runs: lists, details, results, histories and exports. */
-import type { HistoryResponse, ListResponse, ResultResponse, RunDetail } from "../../core/api.ts";
+import {
+  type HistoryResponse,
+  type ListResponse,
+  type ResultResponse,
+  type RunDetail,
+  TIMELINE_ATTEMPTS_MAX,
+  type TimelineResponse,
+} from "../../core/api.ts";
 import { pawlError } from "../../core/errors.ts";
-import { activityPayloads, foldActivities } from "../../core/views/activities.ts";
+import { activityPayloads } from "../../core/views/activities.ts";
+import { foldActivities } from "../../core/views/activity-facts.ts";
 import { HistoryContext, type NumberedEvent, numberedEvents } from "../../core/views/history.ts";
 import { type HistoryExport, historyExport } from "../../core/views/history-export.ts";
 import { detailPayloads, runDetail, workflowSummary } from "../../core/views/run-detail.ts";
+import { attemptSpans, timelineEntry } from "../../core/views/timeline.ts";
 import { payloadsOf } from "../../core/views/values.ts";
 import type { Ports } from "../../ports/ports.ts";
 import type { RunFilter } from "../../ports/runs.ts";
@@ -85,6 +94,42 @@ export async function history(
     workflow_id: row.workflow_id,
     run_id: row.run_id,
     events: shown.map((event) => context.view(event, show)),
+    next_after: last === undefined || last === events.length ? null : last,
+  };
+}
+
+/**
+ * Events behind `after`, at most `limit`, without their values, and the attempts of the whole run as
+ * spans (S-06). @throws PawlError as `findRun`
+ */
+export async function timeline(
+  ports: Ports,
+  ref: RunRef,
+  page: { readonly after: number; readonly limit: number },
+): Promise<TimelineResponse> {
+  const row = await findRun(ports, ref);
+  const run = keyOf(row);
+  const [batches, live] = await Promise.all([
+    ports.history.readFrom(run, 1),
+    ports.attempts.ofRun(run),
+  ]);
+  const events = numberedEvents(batches);
+  const context = new HistoryContext(row, events);
+  const shown = events.slice(page.after, page.after + page.limit);
+  const last = shown.at(-1)?.sequence;
+  const spans = foldActivities(batches, live).flatMap((facts) => attemptSpans(run.run_id, facts));
+  const ofKind = (isLocal: boolean) =>
+    spans.filter((span) => span.local_activity === isLocal).slice(-TIMELINE_ATTEMPTS_MAX);
+  return {
+    workflow_id: run.workflow_id,
+    run_id: run.run_id,
+    entries: shown.map((event) =>
+      timelineEntry(
+        run,
+        context.view(event, () => null),
+      ),
+    ),
+    attempts: { local: ofKind(true), queued: ofKind(false) },
     next_after: last === undefined || last === events.length ? null : last,
   };
 }
