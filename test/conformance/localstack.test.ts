@@ -5,7 +5,7 @@ import { runCase } from "./runner.ts";
 import { openLocalStack, type Stage } from "./stage.ts";
 import { titleOf } from "./title.ts";
 
-vi.setConfig({ maxConcurrency: 6 });
+vi.setConfig({ maxConcurrency: 12 });
 
 describe("conformance on localstack", () => {
   let stage: Stage;
@@ -14,6 +14,8 @@ describe("conformance on localstack", () => {
   });
   afterAll(() => stage.close());
 
-  const cases = casesOn("localstack").map((one) => [titleOf(one), one] as const);
-  test.concurrent.for(cases)("%s", async ([, one]) => await runCase(one, stage));
+  // Which call makes an activity local is a matter of the code alone.
+  const cases = casesOn("localstack").filter(({ flavour }) => flavour !== "scope");
+  const named = cases.map((one) => [titleOf(one), one] as const);
+  test.concurrent.for(named)("%s", async ([, one]) => await runCase(one, stage));
 });
