@@ -175,6 +175,8 @@ const actions = {
       body: v.optional(v.unknown()),
       status: v.optional(count),
       answer: v.optional(pattern),
+      /** The answer, or what stands at a path of it, as a part of local-activity-runtime.schema.json. */
+      valid: v.optional(v.strictObject({ at: v.optional(text), as: text })),
     }),
   },
 };

@@ -4,6 +4,7 @@ import type { EventView, Outcome } from "../../sdk/core/api.ts";
 import { durationMs } from "../../sdk/core/duration.ts";
 import { PawlError } from "../../sdk/index.ts";
 import { difference, replayHistory } from "../../sdk/testing/index.ts";
+import { historyProblems } from "../support/local-schema.ts";
 import * as entry from "./entry.ts";
 import { CaseFailure, type Finished } from "./finished.ts";
 import { matchHistory } from "./history-matcher.ts";
@@ -167,6 +168,9 @@ class Comparison {
     if (closing >= 0 && closing < events.length - 1)
       this.#fail(`event ${closing + 2} stands behind the run's end`);
     this.#onceEntered();
+    const invalid = historyProblems(events);
+    if (invalid.length > 0)
+      this.#fail(`the history is not as its schema: ${JSON.stringify(invalid)}`);
     await replayHistory({ ...entry }, { history_events: events });
     if (!this.#asksMore()) return;
     const { history_events } = await handle.export();

@@ -4,8 +4,10 @@ import { ApiError, type WorkflowHandle } from "../../sdk/client.ts";
 import { durationMs } from "../../sdk/core/duration.ts";
 import { startMessage } from "../../sdk/engine/operations/start.ts";
 import type { CrashHandle } from "../../sdk/testing/index.ts";
+import { problems } from "../support/local-schema.ts";
 import type { Action } from "./case-format.ts";
 import { compare } from "./compare.ts";
+import { resolveValue } from "./expressions.ts";
 import { CaseFailure, type Finished } from "./finished.ts";
 import type { Case } from "./load.ts";
 import { type Bindings, matchValue } from "./matcher.ts";
@@ -140,7 +142,7 @@ class CaseRun {
   }
 
   async #request(request: NonNullable<Action["request"]>): Promise<void> {
-    const { method, path, body, status = 200, answer } = request;
+    const { method, path, body, status = 200, answer, valid } = request;
     const address = path.replace("$WORKFLOW_ID", this.#handle?.id ?? "");
     const response = await this.#stage.platform.fetch(address, {
       ...(method === undefined ? {} : { method }),
@@ -149,7 +151,14 @@ class CaseRun {
         : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     });
     this.#expect(`the status of ${path}`, status, response.status);
-    if (answer !== undefined) this.#expect(path, answer, await response.json());
+    const given: unknown = await response.json();
+    if (answer !== undefined) this.#expect(path, answer, given);
+    if (valid === undefined) return;
+    const wrong = problems({
+      [valid.as]: resolveValue(`$answer.${valid.at ?? ""}`, { answer: given }),
+    });
+    if (wrong.length > 0)
+      throw new CaseFailure(this.#case, `${path} is no ${valid.as}: ${JSON.stringify(wrong)}`);
   }
 
   #expect(what: string, pattern: unknown, actual: unknown): void {
