@@ -42,6 +42,32 @@ const row: LiveAttempt = {
 };
 
 describe("local activities", () => {
+  test.for([
+    ["ActivityCancelled", {}],
+    ["ActivityTimedOut", { timeout_kind: "schedule_to_close", failure: CARD_DECLINED }],
+  ] as const)(
+    "%s during a backoff ends the activity and leaves the attempt before as it ended (J-03, S-10)",
+    ([type, parts]) => {
+      const retry: HistoryEvent = {
+        ...LOCAL,
+        type: "ActivityRetryScheduled",
+        at: T + 5,
+        attempt_number: 1,
+        retry_reason: "failure",
+        retry_available_at: T + 1_000,
+        retry_backoff_ms: 995,
+        failure: CARD_DECLINED,
+      };
+      const end = { ...LOCAL, type, at: T + 9, attempt_number: 1, ...parts } as HistoryEvent;
+      const [view] = viewsOf([scheduledLocal, localStarted(1), retry, end]);
+      expect(view).toMatchObject({
+        status: type === "ActivityCancelled" ? "cancelled" : "failed",
+        attempts: [{ attempt_number: 1, status: "failed", retry_reason: "failure" }],
+      });
+      expect(view?.attempts.length).toBe(1);
+    },
+  );
+
   test("a completed one shows its marker, attempt, options and result (S-04, F-06)", () => {
     const [view] = viewsOf([
       scheduledLocal,
