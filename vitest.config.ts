@@ -12,6 +12,7 @@ const LONG = [
 
 /** Files that take long, most of it waiting: last, they would run alone. */
 const SLOW = [
+  "test/conformance/embedded.test.ts",
   "test/e2e/embedded-crashes.test.ts",
   "test/e2e/embedded.test.ts",
   "test/simulation/simulation.test.ts",
