@@ -6,7 +6,7 @@ import { openMemory } from "./stage.ts";
 import { titleOf } from "./title.ts";
 
 // Where a body waits for its timeout, the clock gives it a moment of real time: others use it.
-vi.setConfig({ maxConcurrency: 8 });
+vi.setConfig({ maxConcurrency: 8, testTimeout: 60_000 });
 
 describe("conformance on memory", () => {
   test.concurrent.for(casesOn("memory").map((one) => [titleOf(one), one] as const))(
