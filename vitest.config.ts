@@ -66,6 +66,8 @@ export default defineConfig({
           include: LOCALSTACK,
           testTimeout: 180_000,
           hookTimeout: 900_000,
+          // They share a port, or fill the machine with a LocalStack of their own.
+          fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
       },

@@ -34,6 +34,8 @@ export interface LocalStackDeployment {
   readonly workflowQueueUrl: string;
   /** Deletes the stack with everything in it. */
   destroy(): Promise<void>;
+  /** Removes what is left of the deployment on this machine alone: for a LocalStack that ends itself. */
+  forget(): Promise<void>;
 }
 
 /** The names of the stack's outputs; infra/app.ts and the app of this file write them. */
@@ -79,6 +81,7 @@ async function deployFrom(
   const deploy = [...CDK_DEPLOY, "--method", "direct", "--outputs-file", outputsFile];
   await cdk([...deploy, "--app", assembly, stackName]);
   const outputs = await readOutputs(outputsFile, stackName);
+  const forget = (): Promise<void> => rm(folder, { recursive: true, force: true });
   return {
     apiUrl: localStackApiUrl(endpoint, outputs[OUTPUTS.apiId] ?? ""),
     workflowQueueUrl: outputs[OUTPUTS.workflowQueueUrl] ?? "",
@@ -86,8 +89,9 @@ async function deployFrom(
     destroy: once(async () => {
       await emptyBucket(endpoint, outputs[OUTPUTS.payloadBucket] ?? "");
       await cdk(["destroy", "--force", "--app", assembly, stackName]);
-      await rm(folder, { recursive: true, force: true });
+      await forget();
     }),
+    forget,
   };
 }
 

@@ -42,4 +42,8 @@ async function start(): Promise<MatrixStack> {
   };
 }
 
-crashMatrix({ name: "the embedded stack", start });
+crashMatrix({
+  name: "the embedded stack",
+  functions: ["workflow-task", "activity-task"],
+  start,
+});
