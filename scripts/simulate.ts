@@ -3,10 +3,11 @@
  *
  *   --seeds N [--from A]    N seeds from A on, in all cores: two thirds random, one third storm
  *   --random N, --storm N   N seeds of one profile; both may be given
+ *   --seeds N --profile P   N seeds of one profile, such as no-redelivery or no-sweeper
  *   --single [program]      every operation of the canonical programs fails once, in every way
  *   --pairs N               N pairs of such faults, drawn
  *   --twice N               N seeds, each run twice: equal hashes
- *   --seed N [--profile random|storm] [--trace]           one seed again
+ *   --seed N [--profile P] [--program P] [--trace]        one seed again, over a named program
  *   --program P --fault 12:before:zombie,... [--trace]    planned faults again
  *
  * Fails when an invariant broke, or when a range of at least 1,000 seeds left something untried.
@@ -14,7 +15,7 @@
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { inChunks, workTogether } from "../test/simulation/crew.ts";
-import type { Profile } from "../test/simulation/faults.ts";
+import { PROFILES, type Profile } from "../test/simulation/faults.ts";
 import type { PlannedFault } from "../test/simulation/gate.ts";
 import { CANONICAL, type Job, work } from "../test/simulation/jobs.ts";
 import { report } from "../test/simulation/report.ts";
@@ -68,8 +69,9 @@ async function campaign(): Promise<Tally> {
 
 function oneAgain(): Job | undefined {
   if (values.seed !== undefined) {
-    const profile = values.profile === "storm" ? "storm" : "random";
-    return { kind: "seeds", profile, from: Number(values.seed), count: 1 };
+    const profile = givenProfile() ?? "random";
+    const program = values.program === undefined ? {} : { program: values.program };
+    return { kind: "seeds", profile, ...program, from: Number(values.seed), count: 1 };
   }
   if (values.program === undefined) return undefined;
   return { kind: "planned", program: values.program, planned: plannedFaults(values.fault) };
@@ -101,6 +103,8 @@ function jobs(): readonly Job[] {
 
 function profiles(): readonly { readonly profile: Profile; readonly count: number }[] {
   const mixed = Number(values.seeds ?? 0);
+  const profile = givenProfile();
+  if (profile !== undefined) return [{ profile, count: mixed }];
   const storms = Math.round(mixed / 3);
   return [
     { profile: "random", count: mixed - storms + Number(values.random ?? 0) },
@@ -108,7 +112,17 @@ function profiles(): readonly { readonly profile: Profile; readonly count: numbe
   ];
 }
 
+/** @throws when there is no such profile */
+function givenProfile(): Profile | undefined {
+  const profile = PROFILES.find((name) => name === values.profile);
+  if (profile === undefined && values.profile !== undefined)
+    throw new Error(`no profile ${values.profile}; there are ${PROFILES.join(", ")}`);
+  return profile;
+}
+
+/** Seeds of one profile alone do not do everything. */
 function seedCount(): number {
+  if (values.profile !== undefined) return 0;
   return profiles().reduce((sum, { count }) => sum + count, 0);
 }
 

@@ -52,9 +52,7 @@ export class Beats {
     if (event.type !== "ActivityRetryScheduled") return;
     const attempt = attemptOf(event);
     const { last_heartbeat: last } = event;
-    // A timeout may overtake the beat that was on its way.
-    if (event.retry_reason !== "timeout")
-      this.#checkRow(attempt, last === undefined ? undefined : this.#options.textOf(last));
+    this.#checkRow(attempt, last === undefined ? undefined : this.#options.textOf(last));
     if (last !== undefined) this.#keep(attempt, this.#options.textOf(last));
     if (!event.local_activity) this.#tell({ ...attempt, attempt: attempt.attempt + 1 });
   }

@@ -1,4 +1,5 @@
 /** Callers of the API: starts, signals, cancels, terminations, queries, reads; some repeat, some give up. */
+import type { RunKey } from "../../sdk/core/events.ts";
 import { gatewayFetch } from "../../sdk/testing/world/api-gateway.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
 import type { Program } from "./grammar.ts";
@@ -12,6 +13,9 @@ export interface Accepted {
   readonly workflowId: string;
   readonly runId: string;
   readonly requestId: string;
+  /** When a request with this id was first sent, and this one was answered. */
+  readonly sentAt: number;
+  readonly answeredAt: number;
 }
 
 export interface Start {
@@ -50,6 +54,8 @@ export class Clients {
   /** Workflows whose start was answered with success. */
   readonly started: Set<string> = new Set();
   readonly answers: Map<string, number> = new Map();
+  /** When the first request with an id was sent, by workflow and id. */
+  readonly #sentAt = new Map<string, number>();
   readonly #options: ClientOptions;
   readonly #fetch: ReturnType<typeof gatewayFetch>;
 
@@ -138,6 +144,7 @@ export class Clients {
   ): Promise<void> {
     const path = `/api/workflows/${workflowId}/signal/${name}`;
     const body = { args: [word], ...(id === undefined ? {} : { signal_id: id }) };
+    this.#noteSent(workflowId, id);
     this.#note(workflowId, await this.#request("signal", "POST", path, body));
   }
 
@@ -151,6 +158,7 @@ export class Clients {
   async #stop(workflowId: string, verb: "cancel" | "terminate", id: string): Promise<void> {
     const path = `/api/workflows/${workflowId}/${verb}`;
     const body = { request_id: id, reason: "enough" };
+    this.#noteSent(workflowId, id);
     this.#note(workflowId, await this.#request(verb, "POST", path, body));
   }
 
@@ -178,11 +186,27 @@ export class Clients {
     }
   }
 
+  /** Asks one run the query of all programs; answers what it says, once nothing fails any more. */
+  async ask({ workflow_id: id, run_id: runId }: RunKey, word: string): Promise<unknown> {
+    const path = `/api/workflows/${id}/runs/${runId}/query/progress`;
+    const answer = await this.#request("query", "POST", path, { args: [word] });
+    return answer?.body["result"];
+  }
+
+  #noteSent(workflowId: string, id: string | undefined): void {
+    const name = `${workflowId} ${id}`;
+    if (id !== undefined && !this.#sentAt.has(name))
+      this.#sentAt.set(name, this.#options.world.scheduler.now());
+  }
+
   #note(workflowId: string, answer: Answer | undefined): void {
     if (answer === undefined || answer.status >= 300) return;
     const { run_id: runId, id } = answer.body;
-    if (typeof runId === "string" && typeof id === "string")
-      this.accepted.push({ workflowId, runId, requestId: id });
+    if (typeof runId !== "string" || typeof id !== "string") return;
+    // An id of the API's own is as old as the request that was answered.
+    const sentAt = this.#sentAt.get(`${workflowId} ${id}`) ?? answer.sentAt;
+    const answeredAt = this.#options.world.scheduler.now();
+    this.accepted.push({ workflowId, runId, requestId: id, sentAt, answeredAt });
   }
 
   /** Repeats what got no answer, as an impatient caller does, or gives up. */
@@ -222,9 +246,11 @@ export class Clients {
       signal: NEVER.signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     };
+    const sentAt = this.#options.world.scheduler.now();
     const response = await this.#fetch(`http://localhost${path}`, init);
     const parsed: unknown = JSON.parse((await response.text()) || "{}");
     return {
+      sentAt,
       status: response.status,
       body: typeof parsed === "object" && parsed !== null ? { ...parsed } : {},
     };
@@ -232,6 +258,7 @@ export class Clients {
 }
 
 interface Answer {
+  readonly sentAt: number;
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
 }

@@ -1,16 +1,18 @@
 /** What must hold once everything is quiet: nothing lost, nothing stuck, rows agree, replays agree. */
 import { PARTITION_KEY, SORT_KEY, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
-import type { HistoryEvent, WorkflowStarted } from "../../sdk/core/events.ts";
+import type { Batch, HistoryEvent, WorkflowStarted } from "../../sdk/core/events.ts";
 import { isTerminal } from "../../sdk/core/events.ts";
 import { requestKey } from "../../sdk/core/messages.ts";
 import { WorkflowInstance } from "../../sdk/core/replay.ts";
 import type { UserCode } from "../../sdk/ports/user-code.ts";
 import { immediate } from "../../sdk/testing/world/scheduler.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
+import { orphans } from "./blobs.ts";
 import type { Clients } from "./clients.ts";
+import { type FaultGate, NAMESPACE } from "./gate.ts";
 import type { LogBook } from "./log-book.ts";
+import { differingPrefix } from "./prefixes.ts";
 import type { RunLog } from "./run-log.ts";
-import { NAMESPACE } from "./stack.ts";
 import type { Violations } from "./violations.ts";
 
 export interface FinalOptions {
@@ -21,15 +23,28 @@ export interface FinalOptions {
   readonly violations: Violations;
   /** No process died and no body failed: then nothing may cost an attempt (H10). */
   readonly calm: boolean;
+  /** No fault at all: then work is bounded by what it comes to (I20), and no attempt is lost. */
+  readonly undisturbed: boolean;
+  readonly gate: Pick<FaultGate, "workOperations" | "lostAppends">;
+  /** Without a sweeper nobody finds a start whose message never left. */
+  readonly sweeps: boolean;
+  /** What each run answered to a query at the end, by run id. */
+  readonly answers: ReadonlyMap<string, unknown>;
+  /** The query's argument. */
+  readonly word: string;
+  /** Replays every prefix of every history from the start. */
+  readonly everyPrefix: boolean;
 }
 
 export async function checkAtEnd(options: FinalOptions): Promise<void> {
+  if (options.undisturbed) checkFrugality(options);
   checkStarts(options);
   checkAccepted(options);
   checkQueues(options);
   checkAttempts(options);
   for (const log of options.book.runs.values()) {
     checkRow(options, log);
+    checkOrder(options, log);
     if (options.calm) checkAttemptsSpent(options, log);
     await checkReplay(options, log);
   }
@@ -44,13 +59,13 @@ export function isAtRest(log: RunLog): boolean {
   );
 }
 
-function checkStarts({ world, book, clients, violations }: FinalOptions): void {
+function checkStarts({ world, book, clients, violations, sweeps }: FinalOptions): void {
   const logged = new Set([...book.runs.values()].map((log) => log.key.workflow_id));
   const rows = world.dynamo
     .items(TABLES.workflow_runs.name)
     .filter((item) => item[SORT_KEY] === "current")
     .map((item) => String(item[PARTITION_KEY]).split("#")[1] ?? "");
-  for (const workflowId of new Set([...rows, ...clients.started]))
+  for (const workflowId of new Set([...(sweeps ? rows : []), ...clients.started]))
     violations.expect(
       logged.has(workflowId),
       "I7",
@@ -71,6 +86,29 @@ function checkAccepted({ book, clients, violations }: FinalOptions): void {
   }
 }
 
+/** I16: what was accepted before something else was sent stands before it. */
+function checkOrder({ clients, violations }: FinalOptions, log: RunLog): void {
+  const placed = clients.accepted
+    .filter(({ runId }) => runId === log.key.run_id)
+    .map((request) => ({ ...request, place: placeOf(log, request.requestId) }));
+  for (const earlier of placed)
+    for (const later of placed)
+      violations.expect(
+        earlier.answeredAt >= later.sentAt || earlier.place <= later.place,
+        "I16",
+        () =>
+          `${log.options.name}: ${earlier.requestId} was accepted before ${later.requestId} was sent, and stands behind it`,
+      );
+}
+
+function placeOf(log: RunLog, id: string): number {
+  return log.events.findIndex(
+    (event) =>
+      ("signal_id" in event && event.signal_id === id) ||
+      ("request_id" in event && event.request_id === id),
+  );
+}
+
 function checkQueues({ world, violations }: FinalOptions): void {
   for (const queue of world.sqs.queues()) {
     const bodies = queue.bodies();
@@ -82,32 +120,47 @@ function checkQueues({ world, violations }: FinalOptions): void {
   }
 }
 
-/** The attempt rows and the log tell the same. */
+/** The attempt rows and the log tell the same; an outcome that the log misses had nobody to go to. */
 function checkAttempts({ book, violations }: FinalOptions): void {
   for (const { pk, sequence, attempt, outcome } of book.outcomes()) {
     const log = book.runs.get(pk);
-    const kind =
-      typeof outcome === "object" && outcome !== null && "kind" in outcome
-        ? String(outcome.kind)
-        : "";
     const recorded = log?.events.find((event) => concludes(event, sequence, attempt));
-    const agrees = recorded === undefined || AGREEING[kind]?.includes(recorded.type) === true;
+    const agrees =
+      recorded === undefined
+        ? log?.closed === true || log?.state.openActivities.has(sequence) === false
+        : agreesWith(outcome, recorded);
     violations.expect(
       agrees,
       "X2",
       () =>
-        `${log?.options.name}: the row of ${sequence} #${attempt} says ${kind}, the log ${recorded?.type}`,
+        `${log?.options.name}: the row of ${sequence} #${attempt} says ${JSON.stringify(outcome).slice(0, 200)}, the log ${recorded?.type}`,
     );
   }
 }
 
-/** What an outcome may become: a cancel request and the deadline of the whole activity overrule it. */
-const AGREEING: Readonly<Record<string, readonly HistoryEvent["type"][]>> = {
-  completed: ["ActivityCompleted", "ActivityCancelled", "ActivityTimedOut"],
-  failed: ["ActivityFailed", "ActivityRetryScheduled", "ActivityCancelled", "ActivityTimedOut"],
-  timed_out: ["ActivityTimedOut", "ActivityRetryScheduled", "ActivityCancelled"],
-  cancelled: ["ActivityCancelled", "ActivityTimedOut"],
-};
+/** What an outcome becomes: a cancel request overrules it, nothing else. */
+function agreesWith(outcome: unknown, recorded: HistoryEvent): boolean {
+  if (typeof outcome !== "object" || outcome === null || !("kind" in outcome)) return false;
+  if (recorded.type === "ActivityCancelled") return true;
+  const same = (name: string, value: unknown): boolean =>
+    name in outcome &&
+    JSON.stringify(Object.entries(outcome).find(([key]) => key === name)?.[1]) ===
+      JSON.stringify(value);
+  switch (recorded.type) {
+    case "ActivityCompleted":
+      return outcome.kind === "completed" && same("result", recorded.result);
+    case "ActivityFailed":
+      return outcome.kind === "failed";
+    case "ActivityTimedOut":
+      return outcome.kind === "timed_out" && same("timeout_kind", recorded.timeout_kind);
+    case "ActivityRetryScheduled":
+      return recorded.retry_reason === "failure"
+        ? outcome.kind === "failed" && same("failure", recorded.failure)
+        : outcome.kind === "timed_out" && same("timeout_kind", recorded.timeout_kind);
+    default:
+      return false;
+  }
+}
 
 function concludes(event: HistoryEvent, sequence: number, attempt: number): boolean {
   const ends =
@@ -132,14 +185,48 @@ function checkAttemptsSpent({ violations }: FinalOptions, log: RunLog): void {
   );
 }
 
+/** Most operations per event and per run, and unused blobs per lost append: measured, and some room. */
+const OPERATIONS_PER_EVENT = 3;
+const OPERATIONS_PER_RUN = 15;
+const ORPHANS_PER_LOSS = 4;
+
+/** I20 and I9: without faults nothing is done in vain. */
+function checkFrugality({ book, world, clients, violations, gate }: FinalOptions): void {
+  const logs = [...book.runs.values()];
+  const events = logs.reduce((sum, log) => sum + log.events.length, 0);
+  const { workOperations, lostAppends } = gate;
+  violations.expect(
+    workOperations <= OPERATIONS_PER_EVENT * events + OPERATIONS_PER_RUN * logs.length,
+    "I20",
+    () => `${workOperations} operations for ${events} events of ${logs.length} runs`,
+  );
+  // Large arguments and answers of queries are in no history.
+  const queries = clients.answers.get("query 200") ?? 0;
+  const unused = orphans(world);
+  violations.expect(
+    unused.length <= 2 * queries + ORPHANS_PER_LOSS * lostAppends,
+    "I9",
+    () => `nothing points at ${unused.length} blobs, after ${lostAppends} lost appends`,
+  );
+  for (const log of logs)
+    for (const event of log.events)
+      violations.expect(
+        !(event.type === "ActivityRetryScheduled" && event.retry_reason === "cold_replay"),
+        "H10",
+        () => `${log.options.name}: an attempt is lost although nothing crashed`,
+      );
+}
+
 /** The run's row follows its log. */
-function checkRow({ world, violations }: FinalOptions, log: RunLog): void {
+function checkRow({ world, violations, sweeps }: FinalOptions, log: RunLog): void {
   const row = world.dynamo
     .items(TABLES.workflow_runs.name)
     .find((item) => item["run_id"] === log.key.run_id);
   const expected = statusOf(log);
+  // A row leaves "pending" with its start message, which may never have left.
+  const isUnstarted = !sweeps && expected === "running" && row?.["status"] === "pending";
   violations.expect(
-    row?.["status"] === expected,
+    row?.["status"] === expected || isUnstarted,
     "I9",
     () => `${log.options.name}: the row says ${String(row?.["status"])}, the log ${expected}`,
   );
@@ -153,10 +240,8 @@ function statusOf(log: RunLog): string {
 }
 
 /** I5 and I7: a cold replay asks for what is recorded, at the end of every turn, and ends as recorded. */
-async function checkReplay(
-  { userCode, book, violations }: FinalOptions,
-  log: RunLog,
-): Promise<void> {
+async function checkReplay(options: FinalOptions, log: RunLog): Promise<void> {
+  const { userCode, book, violations, everyPrefix } = options;
   const { name } = log.options;
   const started = log.events[0];
   if (started?.type !== "WorkflowStarted")
@@ -165,17 +250,19 @@ async function checkReplay(
   try {
     for (const batch of log.batches) {
       for (const event of batch.events) await instance.feed(event);
-      if (batch.kind !== "task" || batch.lease !== null || batch.closed) continue;
-      violations.expect(
-        !instance.wantsSomething(),
-        "I5",
-        () =>
-          `${name}: after the turn that ends at ${batch.sequence} the code wants ${JSON.stringify(instance.unrecorded().map(({ sequence }) => sequence))}`,
-      );
+      checkStand(violations, log, { batch, instance });
+    }
+    if (everyPrefix) {
+      const differing = await differingPrefix({
+        batches: log.batches.map(({ events }) => events),
+        instance: () => createInstance(userCode, book, started),
+      });
+      violations.expect(differing === undefined, "I5", () => `${name}: ${differing}`);
     }
   } catch (error) {
     return violations.report("I5", `${name}: ${String(error)}`);
   }
+  checkAnswer(options, log, instance);
   const last = log.events.at(-1);
   if (last !== undefined && isTerminal(last)) return checkEnd(violations, log, instance);
   violations.expect(isAtRest(log), "I7", () => `${name} is stuck: ${describeRest(log)}`);
@@ -183,6 +270,50 @@ async function checkReplay(
     !instance.wantsSomething(),
     "I7",
     () => `${name} is stuck: its code wants something that nobody records`,
+  );
+}
+
+/** Where a replay stands behind a batch: its header says the same. */
+function checkStand(
+  violations: Violations,
+  log: RunLog,
+  { batch, instance }: { readonly batch: Batch; readonly instance: WorkflowInstance },
+): void {
+  if (batch.kind !== "task" || batch.closed) return;
+  const { name } = log.options;
+  violations.expect(
+    batch.pending_signals === instance.pendingSignals(),
+    "I5",
+    () => `${name}: batch ${batch.sequence} counts ${batch.pending_signals} signals that wait`,
+  );
+  violations.expect(
+    batch.lease !== null || !instance.wantsSomething(),
+    "I5",
+    () =>
+      `${name}: after the turn that ends at ${batch.sequence} the code wants ${JSON.stringify(instance.unrecorded().map(({ sequence }) => sequence))}`,
+  );
+}
+
+/** A query is answered from a replay, on open and on closed runs (A10, G4). */
+function checkAnswer(
+  { answers, word, userCode, violations }: FinalOptions,
+  log: RunLog,
+  instance: WorkflowInstance,
+): void {
+  const { run_id: runId } = log.key;
+  if (!answers.has(runId)) return;
+  const definition = userCode.workflow(instance.info.workflowType);
+  const handler = instance.queryHandlers.get("progress");
+  if (definition === undefined || handler === undefined) return;
+  const expected = JSON.stringify(
+    userCode.runInWorkflow(definition, instance, () => handler(word)),
+  );
+  const answer = JSON.stringify(answers.get(runId));
+  violations.expect(
+    answer === expected,
+    "A10",
+    () =>
+      `${log.options.name} answers ${answer?.slice(0, 200)}, its replay ${expected.slice(0, 200)}`,
   );
 }
 

@@ -1,10 +1,11 @@
 /** The gate that every I/O passes: latency, refusals, lost answers, crashes and zombies. */
-import { RUNS_BY_CHECK } from "../../sdk/adapters/dynamodb/layout.ts";
+import { RUNS_BY_CHECK, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
 import { serviceError } from "../../sdk/testing/world/aws-errors.ts";
 import { type Gate, type Operation, timeoutError } from "../../sdk/testing/world/gate.ts";
 import type { Process } from "../../sdk/testing/world/process.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
 import type { FaultPlan } from "./faults.ts";
+import { foreignKey } from "./tenancy.ts";
 import type { Trace } from "./trace.ts";
 import type { Violations } from "./violations.ts";
 
@@ -16,6 +17,9 @@ export interface PlannedFault {
   readonly zombie: boolean;
 }
 
+/** The only namespace of a deployment. */
+export const NAMESPACE = "default";
+
 export interface GateOptions {
   readonly plan: FaultPlan;
   readonly trace: Trace;
@@ -24,6 +28,8 @@ export interface GateOptions {
   readonly world: () => World;
   /** Virtual milliseconds since the seed's start. */
   readonly elapsedMs: () => number;
+  /** Whether a process answers a query just now. */
+  readonly isAsked: (process: Process) => boolean;
   /** Operations above which something loops. */
   readonly operationsMax: number;
 }
@@ -44,9 +50,19 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "KeyTooLongError",
 ]);
 
+const APPEND = `PutItem ${TABLES.history_events.name}`;
+const REFUSED = "ConditionalCheckFailedException";
+const READS: ReadonlySet<string> = new Set(["GetItem", "Query", "GetObject"]);
+
 export class FaultGate {
   operations = 0;
+  /** Operations of the functions that work messages. */
+  workOperations = 0;
+  /** Batches whose sequence another one had taken. */
+  lostAppends = 0;
   readonly succeeded: Map<string, number> = new Map();
+  /** Receipt handles whose visibility somebody has set. */
+  readonly deferred: Set<string> = new Set();
   /** Who writes just now, for the checks of committed writes. */
   writer: Process | undefined;
   readonly #options: GateOptions;
@@ -80,6 +96,8 @@ export class FaultGate {
   ): Promise<T> {
     const { plan, trace, violations, operationsMax } = this.#options;
     const number = ++this.operations;
+    if (process.functionName.endsWith("-task")) this.workOperations += 1;
+    this.#checkConduct(operation, process);
     if (number > operationsMax)
       violations.report("I20", `more than ${operationsMax} operations: ${operation.call}`);
     if (this.#isPlanned(number, "before") || plan.strikes("crashBefore")) {
@@ -102,7 +120,25 @@ export class FaultGate {
     }
     if (outcome.kind === "threw") throw outcome.error;
     this.succeeded.set(operation.call, (this.succeeded.get(operation.call) ?? 0) + 1);
+    if (operation.action === "ChangeMessageVisibility")
+      this.deferred.add(String(operation.input["ReceiptHandle"]));
     return outcome.value;
+  }
+
+  /** I18, and a query that writes: it may keep a large answer as a blob, nothing else (A10). */
+  #checkConduct(operation: Operation, process: Process): void {
+    const { violations, isAsked } = this.#options;
+    const foreign = foreignKey(operation, NAMESPACE);
+    violations.expect(
+      foreign === undefined,
+      "I18",
+      () => `${operation.call} touches ${foreign?.slice(0, 200)}`,
+    );
+    violations.expect(
+      !isAsked(process) || READS.has(operation.action) || operation.action === "PutObject",
+      "A10",
+      () => `${process.id} answers a query with ${operation.call}`,
+    );
   }
 
   async #perform<T>(operation: Operation, apply: () => T | Promise<T>): Promise<Outcome<T>> {
@@ -124,6 +160,7 @@ export class FaultGate {
       return { kind: "returned", value: await answer, applied: true, note: "" };
     } catch (error) {
       const name = error instanceof Error ? error.name : String(error);
+      if (name === REFUSED && operation.call === APPEND) this.lostAppends += 1;
       if (REFUSALS.has(name))
         this.#options.violations.report("I19", `${operation.call}: ${String(error)}`);
       return { kind: "threw", error, applied: true, note: name };

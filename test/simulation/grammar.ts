@@ -39,7 +39,7 @@ class Grammar {
 
   program(): Node {
     const rng = this.#rng;
-    if (rng.chance(0.008)) return this.#wide();
+    if (rng.chance(0.006)) return this.#wide();
     const body = this.#some(DEPTH_MAX);
     const handled: Node = rng.chance(0.35)
       ? {
@@ -64,7 +64,7 @@ class Grammar {
   /** More bodies than a task has places, or a batch that becomes a blob. */
   #wide(): Node {
     const what = this.#rng.pick(["local", "regular", "timer", "effect"] as const);
-    const count = { local: 108, regular: 25, timer: 30, effect: 40 }[what];
+    const count = { local: 104, regular: 10, timer: 15, effect: 40 }[what];
     return { kind: "wide", what, name: "w", count };
   }
 

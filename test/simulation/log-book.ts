@@ -1,15 +1,20 @@
 /** All runs' reference logs, filled from the committed writes; checks of deletions and attempt rows. */
-import { attemptSortKey } from "../../sdk/adapters/dynamodb/attempts.ts";
-import { PARTITION_KEY, SORT_KEY, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
+import {
+  PARTITION_KEY,
+  RUNS_BY_CHECK,
+  SORT_KEY,
+  TABLES,
+} from "../../sdk/adapters/dynamodb/layout.ts";
 import { parseMessage } from "../../sdk/adapters/wire.ts";
 import { deliver } from "../../sdk/core/deliver.ts";
 import type { Batch, HistoryEvent, Lease } from "../../sdk/core/events.ts";
-import { eventKey, outcomeKey } from "../../sdk/core/messages.ts";
+import { type Announcement, eventKey, outcomeKey } from "../../sdk/core/messages.ts";
 import type { Payload } from "../../sdk/core/payload.ts";
 import type { Message } from "../../sdk/ports/queue.ts";
 import type { ActivityInfo } from "../../sdk/ports/user-code.ts";
 import type { Item } from "../../sdk/testing/world/item.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
+import { blobsOf } from "./blobs.ts";
 import type { Writer } from "./leases.ts";
 import { RunLog } from "./run-log.ts";
 import { ACTIVITY_QUEUE, BUCKET, EPOCH_MS, WORKFLOW_QUEUE } from "./stack.ts";
@@ -24,11 +29,21 @@ export interface LogBookOptions {
   readonly violations: Violations;
   /** Who writes just now. */
   readonly writer: () => Writer;
+  /** The ids of messages that are gone although nobody deleted them: SQS without redelivery. */
+  readonly vanished: ReadonlySet<string>;
+  /** When a message was first handed to a function, by the reference clock. */
+  readonly receivedAt: (messageId: string) => number;
+  /** False when only the sweeper finds what a lost message should have woken. */
+  readonly redelivers: boolean;
 }
+
+type Deadline = Extract<Announcement, { readonly kind: "deadline" }>;
 
 export class LogBook {
   readonly runs: Map<string, RunLog> = new Map();
   readonly #options: LogBookOptions;
+  /** The current run by workflow. */
+  readonly #current = new Map<string, string>();
 
   constructor(options: LogBookOptions) {
     this.#options = options;
@@ -36,13 +51,17 @@ export class LogBook {
     const inner = dynamo.onWrite;
     dynamo.onWrite = (table, item) => {
       inner(table, item);
-      if (table === TABLES.history_events.name && item !== undefined) this.#onBatch(item);
-      if (table === TABLES.activity_attempts.name && item !== undefined) this.#onAttempt(item);
+      if (item === undefined) return;
+      this.#checkBlobs(item);
+      if (table === TABLES.history_events.name) this.#onBatch(item);
+      if (table === TABLES.activity_attempts.name) this.#onAttempt(item);
+      if (table === TABLES.workflow_runs.name) this.#onRun(item);
     };
     options.theatre.referenceOf = (info) => this.#referenceOf(info);
     options.theatre.isDurable = (info, beat) =>
       // Nobody goes on from an attempt that is over, whatever its body is told.
       this.#referenceOf(info).problem !== undefined ||
+      this.#logOfInfo(info)?.closed === true ||
       this.#logOfInfo(info)?.beats.isDurable(attemptOf(info), beat) === true;
     for (const name of [WORKFLOW_QUEUE, ACTIVITY_QUEUE])
       sqs.queue(name).onDelete = (body) => this.#onDelete(body);
@@ -57,24 +76,47 @@ export class LogBook {
     const log = this.#logOfInfo(info);
     const beat = log?.beats.toldTo(attemptOf(info));
     const activity = log?.state.openActivities.get(attemptOf(info).sequence);
-    const isStarted = activity?.phase === "started" && activity.attempt === info.attempt;
-    const isOpen = isStarted && log?.closed === false;
+    const isOpen = activity?.phase === "started" && activity.attempt === info.attempt;
     return {
       beat,
       problem: isOpen || !info.isLocal ? undefined : "its attempt is over in the log",
     };
   }
 
-  /** A queued attempt's row: its heartbeat is durable. */
+  /** A queued attempt's row: its claim, its heartbeat, its outcome. */
   #onAttempt(item: Item): void {
+    const log = this.runs.get(String(item[PARTITION_KEY]));
+    if (log === undefined || item["execution_mode"] !== "queued") return;
+    log.rows.note(item, this.#options.writer(), (sequence) => log.announced(sequence));
     const { heartbeat, attempt_number: attempt } = item;
     if (typeof heartbeat !== "string") return;
     // Written by the adapter a moment ago.
     const text = this.textOf(JSON.parse(heartbeat) as Payload);
     const sequence = Number.parseInt(String(item[SORT_KEY]), 10);
-    this.runs
-      .get(String(item[PARTITION_KEY]))
-      ?.beats.noteRow({ sequence, attempt: Number(attempt) }, text);
+    log.beats.noteRow({ sequence, attempt: Number(attempt) }, text);
+  }
+
+  /** A workflow id has one open run at most: another one becomes current behind the end of the last. */
+  #onRun(item: Item): void {
+    if (item[SORT_KEY] !== "current") return;
+    const id = String(item[PARTITION_KEY]);
+    const runId = String(item["run_id"]);
+    const before = this.#current.get(id);
+    this.#current.set(id, runId);
+    if (before === undefined || before === runId) return;
+    if (this.runs.get(`${id}#${before}`)?.closed !== true)
+      this.#options.violations.report("X5", `${id} has a second run while ${before} is open`);
+  }
+
+  /** A blob is durable before anything points at it. */
+  #checkBlobs(item: Item): void {
+    const { world, violations } = this.#options;
+    for (const key of blobsOf(item))
+      if (world.s3.text(BUCKET, key) === undefined)
+        violations.report(
+          "I9",
+          `${String(item[PARTITION_KEY])} points at the blob ${key}, which is not there`,
+        );
   }
 
   #onBatch(item: Item): void {
@@ -116,6 +158,7 @@ export class LogBook {
 
   #batchOf(item: Item): Batch {
     const { events, sk, schema, kind, lease, turn_from, closed, nonce, basis, generation } = item;
+    const { pending_signals } = item;
     const pointer = String(item["events_blob"]);
     const text = typeof events === "string" ? events : this.textOf({ blob: pointer, bytes: 0 });
     const parsed: unknown = JSON.parse(text);
@@ -127,6 +170,7 @@ export class LogBook {
       closed,
       nonce,
       basis,
+      pending_signals,
       generation,
     } as unknown as Batch;
     return {
@@ -173,38 +217,30 @@ export class LogBook {
       deliver(state, announces, state.lastAt, message.run_id) === "void"
     )
       return undefined;
-    if (announces.kind === "deadline" && this.#workerWasFaster(log, announces)) return undefined;
+    if (announces.kind === "deadline" && this.#workerWasFaster(log, message, announces))
+      return undefined;
     return this.#isPending(message, message.message_id)
       ? undefined
       : "its event is neither in the log nor void";
   }
 
-  /** A deadline is void once the row of the current attempt says that it was met. */
-  #workerWasFaster(
-    log: RunLog,
-    deadline: { readonly sequence: number; readonly timeout_kind: string },
-  ): boolean {
-    const { namespace, workflow_id, run_id } = log.key;
-    const activity = log.state.openActivities.get(deadline.sequence);
-    const attempt = activity?.attempt ?? 0;
-    const row = this.#options.world.dynamo
-      .items(TABLES.activity_attempts.name)
-      .find(
-        (item) =>
-          item[PARTITION_KEY] === `${namespace}#${workflow_id}#${run_id}` &&
-          item[SORT_KEY] === attemptSortKey(deadline.sequence, attempt),
-      );
-    const isClaimed =
-      deadline.timeout_kind === "schedule_to_start" && (attempt > 1 || row !== undefined);
-    return (
-      isClaimed ||
-      (typeof row?.["outcome"] === "string" && !row["outcome"].includes(deadline.timeout_kind))
-    );
+  /**
+   * A deadline is void once a worker was faster: it had begun the first attempt, or had concluded an
+   * attempt that was the current one at some moment since the deadline's message was first received.
+   */
+  #workerWasFaster(log: RunLog, message: Message, deadline: Deadline): boolean {
+    const { sequence, timeout_kind: kind } = deadline;
+    if (kind === "schedule_to_start") return log.rows.wasStarted(sequence);
+    return log.rows.wasConcluded(sequence, log.announced(sequence), {
+      since: this.#options.receivedAt(message.message_id),
+      endOf: (attempt) => log.leftAt(sequence, attempt),
+    });
   }
 
   /** I14: an open run that waits for more than the outside has something that will wake it. */
   #checkAlarm(log: RunLog, deleted: Message): void {
     const { state } = log;
+    if (!this.#options.redelivers) return this.#checkWatched(log, deleted);
     const alarm = state.lease?.alarm;
     if (alarm !== undefined && !this.#isPending(deleted, alarm))
       this.#options.violations.report(
@@ -220,9 +256,22 @@ export class LogBook {
       );
   }
 
+  /** The same without redelivery: the sweeper will look at the run. */
+  #checkWatched(log: RunLog, deleted: Message): void {
+    const row = this.#options.world.dynamo
+      .items(TABLES.workflow_runs.name)
+      .find((item) => item["run_id"] === log.key.run_id);
+    if (row?.[RUNS_BY_CHECK.sortKey] === undefined)
+      this.#options.violations.report(
+        "I14",
+        `${log.options.name}: no look at the run is planned after ${deleted.message_id.slice(37)} went`,
+      );
+  }
+
   /** Whether a message of the run, or this one, is in a queue or in the table of timers. */
   #isPending(run: Pick<Message, "run_id">, messageId: string | undefined): boolean {
     const { sqs, dynamo } = this.#options.world;
+    if (messageId !== undefined && this.#options.vanished.has(messageId)) return true;
     const bodies = [
       ...sqs.queues().flatMap((queue) => queue.bodies()),
       ...dynamo.items(TABLES.timers.name).map((item) => String(item["message"])),

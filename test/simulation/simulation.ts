@@ -8,7 +8,7 @@ import { Scheduler } from "../../sdk/testing/world/scheduler.ts";
 import { createRegistry } from "../../sdk/worker/registry.ts";
 import { Clients } from "./clients.ts";
 import * as entry from "./entry.ts";
-import { type Fault, FaultPlan, type Profile } from "./faults.ts";
+import { type Fault, FaultPlan, type Incident, type Profile } from "./faults.ts";
 import { checkAtEnd, isAtRest } from "./final-checks.ts";
 import type { PlannedFault } from "./gate.ts";
 import { type Program, randomProgram } from "./grammar.ts";
@@ -21,6 +21,9 @@ import { type Violation, Violations } from "./violations.ts";
 
 /** What callers do, they do within so many virtual milliseconds of a seed that has no long waits. */
 const CLIENTS_WITHIN_MS = 60_000;
+/** What every run is asked with at the end: more than stays inside a message. */
+const WORD: string = "!".repeat(9_000);
+const ANSWERS_WITHIN_MS = 120_000;
 const OPERATIONS_MAX = 40_000;
 
 export interface SimulationOptions {
@@ -38,7 +41,7 @@ export interface SimulationResult {
   readonly hash: string;
   readonly operations: number;
   readonly virtualMs: number;
-  readonly fired: ReadonlyMap<Fault, number>;
+  readonly fired: ReadonlyMap<Fault | Incident, number>;
   readonly succeeded: ReadonlyMap<string, number>;
   readonly events: ReadonlyMap<string, number>;
   /** What is told apart within events: "retry timeout local". */
@@ -77,10 +80,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     trace,
     violations,
     skewOf: (process) => stack.skewOf(process),
+    isAsked: (process) => stack.asked.has(process),
   });
   openStage(theatre);
   const planned = options.planned ?? [];
-  const calm = options.profile === "none" && planned.every(({ when }) => when === "applied");
+  // A pair of lost answers costs nothing; a longer silence may cost an attempt.
+  const isShort = planned.length <= 2 && planned.every(({ when }) => when === "applied");
+  const calm = options.profile === "none" && isShort;
   const stack = new Stack({
     seed,
     scheduler,
@@ -98,6 +104,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     trace,
     violations,
     writer: () => ({ process: gate.writer, skewMs: stack.skewOf(gate.writer) }),
+    receivedAt: (messageId) => stack.receivedAt.get(messageId) ?? 0,
+    vanished: stack.vanished,
+    redelivers: plan.settings.redelivers,
   });
   const rng = new Rng(`${seed}/work`);
   const { phases } = plan;
@@ -127,9 +136,26 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   scheduler.at(phases.faultsMs, look);
   const until = EPOCH_MS + phases.faultsMs + phases.quietWithinMs;
   await scheduler.run({ until, stop: () => stopped });
+  const isSampled = plan.settings.sampled && violations.found.length === 0;
+  const answers = isSampled
+    ? await askAll({ scheduler, book, clients, theatre, violations })
+    : new Map();
   theatre.ran.clear();
   if (violations.found.length === 0)
-    await checkAtEnd({ world, book, clients, userCode, violations, calm });
+    await checkAtEnd({
+      world,
+      book,
+      clients,
+      userCode,
+      violations,
+      calm,
+      undisturbed: plan.settings.undisturbed,
+      gate,
+      sweeps: plan.settings.sweeps,
+      answers,
+      word: WORD,
+      everyPrefix: isSampled,
+    });
   const { events, kinds } = countEvents(book);
   return {
     seed: options.seed,
@@ -168,6 +194,43 @@ function planClients(
     );
   }
   return programs;
+}
+
+/** Asks every run once nothing fails any more: answers come from replays, and leave no trace (A10). */
+async function askAll({
+  scheduler,
+  book,
+  clients,
+  theatre,
+  violations,
+}: {
+  readonly scheduler: Scheduler;
+  readonly book: LogBook;
+  readonly clients: Clients;
+  readonly theatre: Theatre;
+  readonly violations: Violations;
+}): Promise<ReadonlyMap<string, unknown>> {
+  const answers = new Map<string, unknown>();
+  const logs = [...book.runs.values()];
+  const lengths = logs.map((log) => log.events.length).join();
+  const { size } = theatre.entered;
+  for (const { key } of logs)
+    void clients.ask(key, WORD).then((answer) => answers.set(key.run_id, answer));
+  await scheduler.run({
+    until: scheduler.now() + ANSWERS_WITHIN_MS,
+    stop: () => answers.size === logs.length,
+  });
+  violations.expect(
+    answers.size === logs.length && theatre.entered.size === size,
+    "A10",
+    () => `${answers.size} of ${logs.length} queries were answered`,
+  );
+  violations.expect(
+    lengths === logs.map((log) => log.events.length).join(),
+    "A10",
+    () => "a query has left a trace in a history",
+  );
+  return answers;
 }
 
 function countEvents(book: LogBook) {

@@ -1,4 +1,5 @@
 /** The production functions, composed as in `functions/`, deployed into a fake AWS with faults. */
+import type { SQSEvent } from "aws-lambda";
 import { createActivityTaskHandler } from "../../functions/activity-task.ts";
 import { createApiHandler } from "../../functions/api.ts";
 import { createPorts } from "../../functions/compose.ts";
@@ -13,15 +14,15 @@ import type { UserCode } from "../../sdk/ports/user-code.ts";
 import type { Handler } from "../../sdk/testing/world/lambda.ts";
 import type { Process } from "../../sdk/testing/world/process.ts";
 import type { Scheduler } from "../../sdk/testing/world/scheduler.ts";
+import type { FakeQueue } from "../../sdk/testing/world/sqs-queue.ts";
 import { Sweeps } from "../../sdk/testing/world/sweeps.ts";
 import { World } from "../../sdk/testing/world/world.ts";
 import type { FaultPlan } from "./faults.ts";
-import { FaultGate, type PlannedFault } from "./gate.ts";
+import { FaultGate, NAMESPACE, type PlannedFault } from "./gate.ts";
 import { inProcess } from "./theatre.ts";
 import type { Trace } from "./trace.ts";
 import type { Violations } from "./violations.ts";
 
-export const NAMESPACE = "default";
 export const WORKFLOW_QUEUE = "workflow-tasks";
 export const ACTIVITY_QUEUE = "activity-tasks-default";
 export const BUCKET = "payloads";
@@ -46,6 +47,12 @@ export interface StackOptions {
 export class Stack {
   readonly world: World;
   readonly gate: FaultGate;
+  /** The processes whose last invocation is a query. */
+  readonly asked: Set<Process> = new Set();
+  /** When each message was first handed to a function. */
+  readonly receivedAt: Map<string, number> = new Map();
+  /** The ids of messages that are gone although nobody deleted them. */
+  readonly vanished: Set<string> = new Set();
   readonly #options: StackOptions;
   readonly #skews = new Map<Process, number>();
 
@@ -56,6 +63,7 @@ export class Stack {
       ...options,
       world: () => this.world,
       elapsedMs: () => scheduler.now() - EPOCH_MS,
+      isAsked: (process) => this.asked.has(process),
     });
     this.world = new World({
       scheduler,
@@ -83,14 +91,25 @@ export class Stack {
     this.#define("api", API_TIMEOUT_MS, (ports) => createApiHandler(ports) as Handler);
     this.#define("sweeper", SWEEPER_TIMEOUT_MS, (ports) => createSweeperHandler(ports));
     this.#connect();
-    new Sweeps({
-      scheduler,
-      dynamo: this.world.dynamo,
-      deadLetterQueues: this.world.sqs
-        .queues()
-        .filter(({ options: queue }) => queue.deadLetter === undefined),
-      invoke: () => this.world.lambda.invoke("sweeper", {}),
-    });
+    const deadLetterQueues = this.world.sqs
+      .queues()
+      .filter(({ options: queue }) => queue.deadLetter === undefined);
+    if (plan.settings.sweeps)
+      new Sweeps({
+        scheduler,
+        dynamo: this.world.dynamo,
+        deadLetterQueues,
+        invoke: () => this.world.lambda.invoke("sweeper", {}),
+      });
+    for (const queue of deadLetterQueues)
+      queue.disturbance = {
+        ...queue.disturbance,
+        hideMs: (ms, why) => {
+          if (why === "sent") plan.note("deadLettered");
+          return ms;
+        },
+      };
+    if (!plan.settings.redelivers) this.#deliverOnce();
     this.world.lambda.onInvoke = () => {
       if (plan.strikes("coldStart")) this.world.lambda.recycle();
     };
@@ -121,15 +140,25 @@ export class Stack {
         return async (event, context) => {
           const { plan, trace } = this.#options;
           // Another clock for every invocation: a Lambda's clock is adjusted while it is frozen.
-          this.#skews.set(
-            process,
-            plan.strikes("clockSkew") ? plan.int(-SKEW_MS_MAX, SKEW_MS_MAX) : 0,
-          );
+          const skewMs = plan.strikes("clockSkew") ? plan.int(-SKEW_MS_MAX, SKEW_MS_MAX) : 0;
+          const elapsedMs = this.#options.scheduler.now() - EPOCH_MS;
+          this.#skews.set(process, skewMs + plan.jumpMs(elapsedMs));
           trace.add(`INVOKE ${process.id} ${context.awsRequestId} ${bodiesOf(event)}`);
+          this.#noteEvent(process, event);
           return await handler(event, context);
         };
       },
     });
+  }
+
+  #noteEvent(process: Process, event: unknown): void {
+    for (const { body } of recordsOf(event)) {
+      const id = messageIdOf(body);
+      if (!this.receivedAt.has(id)) this.receivedAt.set(id, this.#options.scheduler.now());
+    }
+    if (typeof event === "object" && event !== null && "kind" in event && event.kind === "query")
+      this.asked.add(process);
+    else this.asked.delete(process);
   }
 
   #hostOf(process: Process): Host {
@@ -165,6 +194,33 @@ export class Stack {
     };
   }
 
+  /** A message whose invocation fails, or leaves it undecided, is gone: SQS without redelivery. */
+  #deliverOnce(): void {
+    const { lambda, sqs } = this.world;
+    const invoke = lambda.invoke.bind(lambda);
+    lambda.invoke = async (functionName, event) => {
+      const result = await invoke(functionName, event);
+      for (const { handle, id, queue } of recordsOf(event)) {
+        const failed = result.kind === "failed" || isUndecided(result.payload, id);
+        if (!failed || (result.kind === "returned" && this.gate.deferred.has(handle))) continue;
+        this.#vanish(sqs.queue(queue), handle);
+      }
+      return result;
+    };
+  }
+
+  #vanish(queue: FakeQueue, handle: string): void {
+    const { plan, trace } = this.#options;
+    const told = queue.onDelete;
+    queue.onDelete = (body) => {
+      trace.add(`VANISHED ${messageIdOf(body)}`);
+      plan.note("vanished");
+      this.vanished.add(messageIdOf(body));
+    };
+    queue.delete(handle);
+    queue.onDelete = told;
+  }
+
   #connect(): void {
     const { plan } = this.#options;
     const { windowMs, batchSize, concurrency } = plan.settings;
@@ -193,6 +249,7 @@ const urlOf = (name: string): string => `${QUEUE_HOST}/000000000000/${name}`;
 
 const environmentOf = ({ settings }: FaultPlan): Readonly<Record<string, string>> => ({
   [ENV.leaseMs]: String(settings.leaseMs),
+  [ENV.localConcurrency]: String(settings.places),
   [ENV.namespace]: NAMESPACE,
   [ENV.runsTable]: TABLES.workflow_runs.name,
   [ENV.historyTable]: TABLES.history_events.name,
@@ -238,18 +295,37 @@ function boundTo(process: Process, userCode: UserCode): UserCode {
 
 /** What an event brings, for the trace. */
 function bodiesOf(event: unknown): string {
-  if (typeof event !== "object" || event === null || !("Records" in event)) return "";
-  const records: readonly unknown[] = Array.isArray(event.Records) ? event.Records : [];
-  return records
-    .map((record) => {
-      const body =
-        typeof record === "object" && record !== null && "body" in record
-          ? String(record.body)
-          : "{}";
-      const message: unknown = JSON.parse(body);
-      return typeof message === "object" && message !== null && "message_id" in message
-        ? String(message.message_id).slice(-24)
-        : "?";
-    })
+  return recordsOf(event)
+    .map(({ body }) => messageIdOf(body).slice(-24))
     .join(" ");
+}
+
+interface Received {
+  readonly id: string;
+  readonly handle: string;
+  readonly body: string;
+  readonly queue: string;
+}
+
+/** The messages of an event, which the fake event source made as SQS does. */
+function recordsOf(event: unknown): readonly Received[] {
+  if (typeof event !== "object" || event === null || !("Records" in event)) return [];
+  const { Records: records } = event as SQSEvent;
+  return records.map(({ messageId, receiptHandle, body, eventSourceARN }) => ({
+    id: messageId,
+    handle: receiptHandle,
+    body,
+    queue: eventSourceARN.split(":").at(-1) ?? "",
+  }));
+}
+
+function isUndecided(payload: unknown, id: string): boolean {
+  return JSON.stringify(payload ?? null).includes(`"itemIdentifier":"${id}"`);
+}
+
+function messageIdOf(body: string): string {
+  const message: unknown = JSON.parse(body);
+  return typeof message === "object" && message !== null && "message_id" in message
+    ? String(message.message_id)
+    : "?";
 }

@@ -189,7 +189,7 @@ const ANSWERS: readonly string[] = [
 /** What never happened although it should have (anti-vacuity); empty when all is well. */
 export function neverHappened(tally: Tally): readonly string[] {
   return [
-    ...missing("fault", ALL_FAULTS, tally.fired),
+    ...missing("fault", [...ALL_FAULTS, "deadLettered"], tally.fired),
     ...missing("call", CALLS, tally.succeeded),
     ...missing("event", EVENTS, tally.events),
     ...missing("kind of event", KINDS, tally.kinds),

@@ -53,6 +53,24 @@ export class Process {
     if (this.#state === "frozen") this.#resume();
   }
 
+  /**
+   * What a body does that never yields: the process stands still until `passed`. Then its caller goes
+   * on first, with everything that needs no event loop; timers and answers that became due meanwhile
+   * follow once `settled` resolves.
+   */
+  async block(passed: Promise<void>, settled: () => Promise<void>): Promise<void> {
+    this.freeze();
+    await passed;
+    if (this.#state !== "frozen") return await this.proceed();
+    this.#state = "running";
+    const parked = this.#parked;
+    this.#parked = [];
+    void settled().then(() => {
+      this.#parked.unshift(...parked);
+      if (this.#state === "running") this.#resume();
+    });
+  }
+
   abandon(): void {
     this.#state = "gone";
   }
