@@ -8,7 +8,7 @@ import { InfrastructureError } from "../core/errors.ts";
 import { CancelledFailure } from "../core/failure.ts";
 import { LOCAL_WARN_MS } from "../core/limits.ts";
 import type { Payload } from "../core/payload.ts";
-import type { LocalEnding } from "../core/turn.ts";
+import type { LocalEnding, LocalStart } from "../core/turn.ts";
 import type { Host } from "../ports/host.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { ActivityInfo, UserCode } from "../ports/user-code.ts";
@@ -60,6 +60,8 @@ type Keep = (json: string, bytes: number) => Promise<Payload>;
 export class LocalBodies {
   private readonly running = new Map<number, Running>();
   private readonly ended = new Map<number, Ended>();
+  /** Started in the log and not entered yet: by the attempt's activity. */
+  private readonly held = new Map<number, LocalStart>();
   private readonly host: Host;
   private readonly telemetry: Telemetry;
   private readonly userCode: UserCode;
@@ -82,9 +84,25 @@ export class LocalBodies {
 
   isRunning(sequence: number, attempt: number): boolean {
     return (
+      this.held.get(sequence)?.attempt === attempt ||
       this.running.get(sequence)?.attempt === attempt ||
       this.ended.get(sequence)?.attempt === attempt
     );
+  }
+
+  /** Keeps attempts back whose start was committed too late for their lease: the next one counts. */
+  hold(starts: readonly LocalStart[]): void {
+    for (const start of starts) this.held.set(start.sequence, start);
+  }
+
+  get holdsBack(): boolean {
+    return this.held.size > 0;
+  }
+
+  takeHeld(): readonly LocalStart[] {
+    const starts = [...this.held.values()];
+    this.held.clear();
+    return starts;
   }
 
   /** Enters a body whose start is committed. */
@@ -148,6 +166,8 @@ export class LocalBodies {
 
   /** Forgets endings and bodies of attempts that are no longer open in the log. */
   retain(isOpen: (sequence: number, attempt: number) => boolean): void {
+    for (const { sequence, attempt } of this.held.values())
+      if (!isOpen(sequence, attempt)) this.held.delete(sequence);
     for (const [sequence, ended] of this.ended) {
       if (isOpen(sequence, ended.attempt)) continue;
       ended.controller.abort(new CancelledFailure("the attempt was superseded"));
@@ -161,12 +181,14 @@ export class LocalBodies {
     }
   }
 
-  /** Tells bodies to stop; they end at their own next boundary (J-01, J-02). */
+  /** Tells bodies to stop; they end at their own next boundary (J-01, J-02), or are never entered. */
   cancel(sequences: Iterable<number>): void {
-    for (const sequence of sequences)
+    for (const sequence of sequences) {
+      this.held.delete(sequence);
       this.running
         .get(sequence)
         ?.controller.abort(new CancelledFailure("the workflow was asked to cancel"));
+    }
   }
 
   /** Heartbeats that are due to be recorded; each is settled by the caller once it is durable. */

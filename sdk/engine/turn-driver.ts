@@ -182,7 +182,8 @@ export class TurnDriver {
     if (draft.events.length > 0) return;
     const { state } = this.run;
     const release = now.opening && state.turnFrom !== null;
-    const renewal = !now.opening && this.ports.host.now() >= this.renewAt();
+    const isDue = this.bodies.holdsBack || this.ports.host.now() >= this.renewAt();
+    const renewal = !now.opening && isDue;
     if (release || renewal || (now.handOver && !now.opening))
       await draft.push({ type: "LeaseRenewed", at: draft.at() });
   }
@@ -251,14 +252,18 @@ export class TurnDriver {
       const activity = state.openActivities.get(sequence);
       return !state.closed && activity?.phase === "started" && activity.attempt === attempt;
     });
+    const starts = [...this.bodies.takeHeld(), ...draft.starts];
     // A frozen process that thaws behind its lease must not enter a body any more (R14).
     if (!state.closed && this.ports.host.now() < step.until - LEASE_RESERVE_MS)
-      for (const start of draft.starts) {
+      for (const start of starts) {
         const body = this.entry.bodyOf(this.run.key, start, state, this.run.vault);
         if (body === undefined) continue;
         this.bodies.enter(body);
         this.entry.noteUsed();
       }
+    // A store that was slow is no reason to lose an attempt: a renewal says whether it is still ours.
+    else if (!state.closed && this.invocation.remainingMs() > 2 * LEASE_RESERVE_MS)
+      this.bodies.hold(starts);
   }
 
   /** Running local bodies learn of a cancel request as soon as it is seen in the log (J-02). */

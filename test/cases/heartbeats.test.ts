@@ -322,6 +322,46 @@ describe("who lost the lease", () => {
   });
 });
 
+describe("a process that was frozen between the commit of a start and its body", () => {
+  async function frozenFor(seconds: number) {
+    const entered: string[] = [];
+    const exports = calling(() => {
+      const { attempt } = activityInfo();
+      entered.push(`attempt ${attempt}`);
+    });
+    const stack = await startStack(exports);
+    const { dynamo, lambda } = stack.world;
+    const frozen = Promise.withResolvers<() => void>();
+    dynamo.onWrite = (table, item) => {
+      if (table !== "history_events" || item?.["sk"] === undefined) return;
+      dynamo.onWrite = () => undefined;
+      const [owner] = lambda.busy();
+      owner?.freeze();
+      frozen.resolve(() => owner?.thaw());
+    };
+    const handle = await stack.start("local");
+    const thaw = await frozen.promise;
+    await stack.advance(seconds);
+    thaw();
+    await stack.advance("1m");
+    await handle.result();
+    return { entered, lines: outline(await eventsOf(handle)) };
+  }
+
+  test("enters it once a renewal has shown that the run is still its own: a pause costs no attempt (R14)", async () => {
+    const { entered, lines } = await frozenFor(31);
+    expect(entered).toEqual(["attempt 1"]);
+    expect(lines).toContain("LeaseRenewed");
+    expect(lines.join()).not.toContain("Retry");
+  });
+
+  test("never enters it when another process has taken over (R14, I12)", async () => {
+    const { entered, lines } = await frozenFor(60);
+    expect(entered).toEqual(["attempt 2"]);
+    expect(lines).toContain("ActivityRetryScheduled work 1 local #1 cold_replay 1s");
+  });
+});
+
 test("rows of a local attempt follow within seconds while its body runs, beats and all (F-04, I-06, S-09)", async () => {
   const go = Promise.withResolvers<void>();
   const exports = calling(async () => {
