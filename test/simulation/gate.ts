@@ -61,10 +61,14 @@ export class FaultGate {
   /** Batches whose sequence another one had taken. */
   lostAppends = 0;
   readonly succeeded: Map<string, number> = new Map();
+  /** What was planned to fail has failed by now; what follows only asks. */
+  isOver = false;
   /** Receipt handles whose visibility somebody has set. */
   readonly deferred: Set<string> = new Set();
   /** Who writes just now, for the checks of committed writes. */
   writer: Process | undefined;
+  /** All is over but the questions at the end, which planned faults are not about. */
+  hasEnded = false;
   readonly #options: GateOptions;
 
   constructor(options: GateOptions) {
@@ -215,6 +219,7 @@ export class FaultGate {
   }
 
   #isPlanned(number: number, when: PlannedFault["when"]): boolean {
+    if (this.hasEnded) return false;
     return this.#options.planned.some((fault) => fault.operation === number && fault.when === when);
   }
 

@@ -1,15 +1,23 @@
 /** Pieces of a campaign that one process works at a time. */
+import { NAMED } from "./directed.ts";
 import type { Profile } from "./faults.ts";
 import type { PlannedFault } from "./gate.ts";
-import { FIXED, type Node } from "./program.ts";
+import type { Node } from "./program.ts";
 import { Rng } from "./rng.ts";
 import { type SimulationOptions, type SimulationResult, simulate } from "./simulation.ts";
 import { addResult, emptyTally, type Tally } from "./tally.ts";
 
-export type Job =
+export type Job = SomeJob & {
+  /** Failures that end the job; further ones would say the same. Default 20. */
+  readonly failuresMax?: number;
+};
+
+type SomeJob =
   | {
       readonly kind: "seeds";
       readonly profile: Profile;
+      /** Runs this named program, once, instead of the programs and clients that the seed draws. */
+      readonly program?: string;
       readonly from: number;
       readonly count: number;
     }
@@ -23,6 +31,13 @@ export type Job =
   /** Every operation of a program whose number leaves `rest` when divided by `of`, in every way. */
   | {
       readonly kind: "single";
+      readonly program: string;
+      readonly rest: number;
+      readonly of: number;
+    }
+  /** The same, with a row of operations that are performed and not answered: as long as a call tries. */
+  | {
+      readonly kind: "silence";
       readonly program: string;
       readonly rest: number;
       readonly of: number;
@@ -43,18 +58,26 @@ export const CANONICAL: readonly string[] = [
   "tryc",
   "cancel",
   "deadlines",
+  "relay",
+  "second",
+  "given",
+  "fans",
+  "patience",
+  "beats",
 ];
 const PAIR_WINDOW = 60;
+/** Operations in a row without an answer: the engine gives a call up after six. */
+const SILENCE = 8;
 const SEED = 7;
 const WHENS = ["before", "after", "applied"] as const;
-/** Failures of one job; further ones would say the same. */
+/** Failures of one job when it does not say otherwise. */
 const FAILURES_MAX = 20;
 
 export async function work(job: Job, print?: (line: string) => void): Promise<Tally> {
   const tally = emptyTally();
   for await (const { result, again } of runs(job, print)) {
     addResult(tally, result, again);
-    if (tally.failures.length >= FAILURES_MAX) break;
+    if (tally.failures.length >= (job.failuresMax ?? FAILURES_MAX)) break;
   }
   return tally;
 }
@@ -69,7 +92,7 @@ async function* runs(job: Job, print?: (line: string) => void): AsyncGenerator<R
   switch (job.kind) {
     case "seeds":
       for (let seed = job.from; seed < job.from + job.count; seed++)
-        yield await oneSeed({ seed, profile: job.profile, ...shown });
+        yield await oneSeed({ seed, profile: job.profile, ...directed(job.program), ...shown });
       return;
     case "twice":
       for (let seed = job.from; seed < job.from + job.count; seed++)
@@ -78,6 +101,10 @@ async function* runs(job: Job, print?: (line: string) => void): AsyncGenerator<R
     case "single":
       for (const fault of await everyFault(job.program, job.rest, job.of))
         yield await planned(job.program, [fault]);
+      return;
+    case "silence":
+      for (const faults of await everySilence(job.program, job.rest, job.of))
+        yield await planned(job.program, faults);
       return;
     case "pairs":
       for (let number = job.from; number < job.from + job.count; number++) {
@@ -92,10 +119,15 @@ async function* runs(job: Job, print?: (line: string) => void): AsyncGenerator<R
 }
 
 async function oneSeed(options: SimulationOptions): Promise<Run> {
+  const program = options.program === undefined ? "" : `--program ${options.program.name} `;
   return {
     result: await simulate(options),
-    again: `--seed ${options.seed} --profile ${options.profile}`,
+    again: `${program}--seed ${options.seed} --profile ${options.profile}`,
   };
+}
+
+function directed(program: string | undefined): Pick<SimulationOptions, "program"> {
+  return program === undefined ? {} : { program: { name: program, root: rootOf(program) } };
 }
 
 async function sameTwice(options: SimulationOptions): Promise<Run> {
@@ -121,7 +153,8 @@ export async function planned(
   const fault = faults
     .map(({ operation, when, zombie }) => `${operation}:${when}:${zombie ? "zombie" : "dead"}`)
     .join(",");
-  return { result, again: `--program ${program} --fault ${fault}` };
+  const again = fault === "" ? "" : ` --fault ${fault}`;
+  return { result, again: `--program ${program}${again}` };
 }
 
 /** How many operations a program takes when nothing fails. */
@@ -149,6 +182,20 @@ async function everyFault(
   return faults;
 }
 
+async function everySilence(
+  program: string,
+  rest: number,
+  of: number,
+): Promise<readonly (readonly PlannedFault[])[]> {
+  return Array.from({ length: await operationsOf(program) }, (_, index) => index + 1)
+    .filter((first) => first % of === rest)
+    .map((first) =>
+      Array.from({ length: SILENCE }, (_, index): PlannedFault => {
+        return { operation: first + index, when: "applied", zombie: false };
+      }),
+    );
+}
+
 async function drawPair(program: string, rng: Rng): Promise<readonly PlannedFault[]> {
   const first = rng.int(1, await operationsOf(program));
   const draw = (operation: number): PlannedFault => ({
@@ -160,8 +207,8 @@ async function drawPair(program: string, rng: Rng): Promise<readonly PlannedFaul
 }
 
 function rootOf(program: string): Node {
-  const root = FIXED[program];
+  const root = NAMED[program];
   if (root === undefined)
-    throw new Error(`no program ${program}; there are ${Object.keys(FIXED).join(", ")}`);
+    throw new Error(`no program ${program}; there are ${Object.keys(NAMED).join(", ")}`);
   return root;
 }

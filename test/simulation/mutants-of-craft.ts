@@ -3,27 +3,40 @@ import type { Mutant } from "./mutants.ts";
 
 const RUN_TASK = "sdk/engine/run-task.ts";
 const DRIVER = "sdk/engine/turn-driver.ts";
-const ACTIVITY = "sdk/engine/activity-task.ts";
+const TURN = "sdk/core/turn.ts";
 const SWEEPER = "sdk/engine/sweeper.ts";
-const HISTORY = "sdk/adapters/dynamodb/history.ts";
+const TABLE = "sdk/adapters/dynamodb/table.ts";
 
 export const CRAFT_MUTANTS: readonly Mutant[] = [
   {
-    name: "no condition: batches overwrite each other",
-    file: HISTORY,
+    name: "condition dropped: batches overwrite each other",
+    file: "sdk/adapters/dynamodb/history.ts",
     edits: [["putItem(table, item, ABSENT)", "putItem(table, item)"]],
+  },
+  {
+    name: "condition dropped: claims overwrite each other",
+    file: "sdk/adapters/dynamodb/attempts.ts",
+    edits: [["putItem(table, attemptItem(row), ABSENT)", "putItem(table, attemptItem(row))"]],
   },
   {
     name: "dispatch before commit",
     file: DRIVER,
     edits: [
+      ["await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });", ""],
       [
-        "    const giveUpAt = this.owns",
-        "    await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });\n    const giveUpAt = this.owns",
+        "const giveUpAt = this.owns",
+        "await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });\n    const giveUpAt = this.owns",
       ],
+    ],
+  },
+  {
+    name: "bodies enter before their start is committed",
+    file: DRIVER,
+    edits: [
+      ["    this.afterCommit(draft, step);\n", ""],
       [
-        "    await announce(this.ports, key, state, { from: batch.sequence, to: batch.sequence });\n    // R6",
-        "    // R6",
+        "const giveUpAt = this.owns",
+        "this.afterCommit(draft, step);\n    const giveUpAt = this.owns",
       ],
     ],
   },
@@ -32,9 +45,26 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     file: RUN_TASK,
     edits: [
       [
-        '      case "lost":\n        await this.run.reload();\n        return "again";',
-        '      case "lost":\n        await this.run.catchUp();\n        return "again";',
+        'case "lost":\n        await this.run.reload();',
+        'case "lost":\n        await this.run.catchUp();',
       ],
+    ],
+  },
+  {
+    name: "local outcomes reach the code in another order than the log's",
+    file: TURN,
+    edits: [
+      [
+        "    this.events.push(event);\n",
+        '    if (event.type === "ActivityCompleted" && event.local_activity) this.events.unshift(event);\n    else this.events.push(event);\n',
+      ],
+    ],
+  },
+  {
+    name: "an event that is in the log is recorded again",
+    file: TURN,
+    edits: [
+      ["if (this.state.positionOf(eventKey(announces)) !== undefined) continue;", "void eventKey;"],
     ],
   },
   {
@@ -42,8 +72,8 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     file: DRIVER,
     edits: [
       [
-        "    await draft.concludeInterrupted((...attempt) => this.bodies.isRunning(...attempt));\n",
-        "    for (const { sequence, attempt } of this.run.state.startedLocals())\n      if (!this.bodies.isRunning(sequence, attempt)) draft.starts.push({ sequence, attempt });\n",
+        "await draft.concludeInterrupted((...attempt) => this.bodies.isRunning(...attempt));",
+        "for (const { sequence, attempt } of this.run.state.startedLocals())\n      if (!this.bodies.isRunning(sequence, attempt)) draft.starts.push({ sequence, attempt });",
       ],
     ],
   },
@@ -52,83 +82,68 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     file: DRIVER,
     edits: [
       [
-        "        : null;\n    const batch",
-        "        : state.closed ? null : this.lease(step.items, step.until);\n    const batch",
+        "draft.batch(lease, host.newId())",
+        "draft.batch(\n      state.closed ? null : (lease ?? this.lease(step.items, step.until)),\n      host.newId(),\n    )",
       ],
     ],
   },
   {
     name: "a page of the history is dropped",
-    file: "sdk/adapters/dynamodb/table.ts",
-    edits: [
-      [
-        "  } while (after !== undefined);\n  return items;",
-        "  } while (after === null);\n  return items;",
-      ],
-    ],
+    file: TABLE,
+    edits: [["} while (after !== undefined);", "} while (after === null);"]],
   },
   {
     name: "a refused condition is fatal",
-    file: "sdk/adapters/dynamodb/table.ts",
+    file: TABLE,
     edits: [
-      [
-        'if (faultName(error) !== "ConditionalCheckFailedException") throw error;',
-        'if (faultName(error) !== "") throw error;',
-      ],
+      ['faultName(error) !== "ConditionalCheckFailedException"', 'faultName(error) !== "never"'],
     ],
   },
   {
     name: "a value that comes after the deadline is accepted",
     file: "sdk/engine/body.ts",
-    edits: [
-      [
-        'const late = host.now() >= body.deadline.at && end.kind !== "timed_out";',
-        "const late = false;",
-      ],
-    ],
+    edits: [["const late =", "const late = false &&"]],
+    aims: [{ program: "hurry", profile: "storm" }],
   },
   {
     name: "a late completion wins over a cancel",
     file: "sdk/core/attempt.ts",
+    edits: [["if (context.cancelRequested ||", "if ("]],
+  },
+  {
+    name: "the outcome of an earlier attempt is accepted",
+    file: "sdk/core/deliver.ts",
     edits: [
       [
-        'if (context.cancelRequested || ending.kind === "cancelled")',
-        'if (ending.kind === "cancelled")',
+        ' || activity.attempt !== announces.attempt)\n    return "void";\n  return concludeQueued',
+        ')\n    return "void";\n  return concludeQueued',
       ],
     ],
+    equivalent:
+      "An attempt has a successor only behind its own outcome in the log, whose key is known from then on: its message is settled or in the log before it could be delivered. One of a later attempt meets a view that is behind, whose append loses.",
   },
   {
     name: "no clock margin",
     file: "sdk/core/limits.ts",
-    edits: [["export const LEASE_MARGIN_MS = 3_000;", "export const LEASE_MARGIN_MS = 0;"]],
+    edits: [["LEASE_MARGIN_MS = 3_000;", "LEASE_MARGIN_MS = 0;"]],
   },
   {
     name: "no closed check",
     file: RUN_TASK,
-    edits: [
-      [
-        "    if (this.state.closed) return await this.finishClosed();\n    if (!this.driver",
-        "    if (!this.driver",
-      ],
-    ],
+    edits: [["if (this.state.closed) return await this.finishClosed();", ""]],
   },
   {
     name: "a lease is renewed although that makes it no longer",
     file: DRIVER,
-    edits: [
-      [
-        "return gainMs < LEASE_RESERVE_MS ? Number.POSITIVE_INFINITY :",
-        "return gainMs < -LEASE_RESERVE_MS ? Number.POSITIVE_INFINITY :",
-      ],
-    ],
+    edits: [["return gainMs < LEASE_RESERVE_MS ?", "return gainMs < -LEASE_RESERVE_MS ?"]],
   },
   {
     name: "a heartbeat that the store refuses fails the body",
-    file: ACTIVITY,
+    file: "sdk/engine/heartbeats.ts",
     edits: [
       [
-        "    if (!(error instanceof InfrastructureError)) throw error;\n    this.ports",
-        "    throw error;\n    this.ports",
+        "private putBack(taken: PendingBeat): void {",
+        'private putBack(taken: PendingBeat): void {\n    const refused = Object.assign(new Error("not recorded"), { name: "StoreRefused" });\n    for (const waiter of taken.waiters.splice(0)) waiter.reject(refused);',
       ],
     ],
   },
@@ -136,15 +151,19 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     name: "check_at is off, and dead letters stay dead",
     file: SWEEPER,
     edits: [
-      [
-        "const duties = { timers: sweepTimers, runs: sweepRuns, dead_letters: redriveDeadLetters };",
-        "const duties = { timers: sweepTimers, starts: async () => void [sweepRuns, redriveDeadLetters] };",
-      ],
+      ["dead_letters: redriveDeadLetters", "dead_letters: async () => void redriveDeadLetters"],
+      ["await ring(ports, row);", "void ring;"],
     ],
+  },
+  {
+    name: "check_at is off, dead letters go back",
+    file: SWEEPER,
+    edits: [["await ring(ports, row);", "void ring;"]],
   },
   {
     name: "a timer's cancel is recorded before the timer",
     file: "sdk/core/replay.ts",
     edits: [["filter((sequence) => !this.unrecordedCommands.has(sequence))", "filter(() => true)"]],
+    aims: [{ program: "patience", profile: "storm" }],
   },
 ];

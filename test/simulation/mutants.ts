@@ -2,49 +2,58 @@
  * Deliberate defects: each switches one rule of the protocol off by replacing source text in a copy of
  * the tree. The simulation must notice every one that is not equivalent.
  */
+import type { Profile } from "./faults.ts";
 import { CRAFT_MUTANTS } from "./mutants-of-craft.ts";
+import { DELIVERY_MUTANTS } from "./mutants-of-delivery.ts";
 import { RULE_MUTANTS } from "./mutants-of-rules.ts";
+
+/** Seeds of a profile over a named program. */
+export interface Aim {
+  readonly program: string;
+  readonly profile: Profile;
+}
 
 export interface Mutant {
   /** The rule that is off, and how. */
   readonly name: string;
   readonly file: string;
-  /** Text that stands in the file exactly once, and what replaces it. */
+  /** Text that stands in the file exactly once, and what replaces it. Short, so that it lasts. */
   readonly edits: readonly (readonly [find: string, replace: string])[];
+  /** What leads to what the rule protects from: tried first in every round. */
+  readonly aims?: readonly Aim[];
+  /** Why leaving the rule out changes nothing that can be seen. */
+  readonly equivalent?: string;
 }
 
-/** A rule that is not here because leaving it out changes nothing that can be seen. */
-export interface Equivalent {
+/** What has no patch, because there is nothing in the sources to leave out. */
+export interface Absent {
   readonly name: string;
   readonly reason: string;
 }
 
-export const MUTANTS: readonly Mutant[] = [...RULE_MUTANTS, ...CRAFT_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...RULE_MUTANTS, ...DELIVERY_MUTANTS, ...CRAFT_MUTANTS];
 
-export const EQUIVALENTS: readonly Equivalent[] = [
+/** The file's text with the mutant in it. @throws when a patch does not fit any more */
+export function patched(text: string, { name, file, edits }: Mutant): string {
+  let result = text;
+  for (const [find, replace] of edits) {
+    const times = result.split(find).length - 1;
+    if (times !== 1)
+      throw new Error(`mutant "${name}": ${file} holds ${times} times ${JSON.stringify(find)}`);
+    result = result.replace(find, () => replace);
+  }
+  return result;
+}
+
+export const ABSENT: readonly Absent[] = [
   {
-    name: "check_at is off, dead letters go back",
+    name: "R17, R18, R19; two appends in flight; grouped durability; strict on redelivery",
     reason:
-      "every seed with a blind sweeper (seven of ten, and all single faults) runs without it: redelivery alone keeps runs going",
+      "Recording local outcomes in groups is not built: one append is in flight at most, and every ActivityStarted is durable before its body is entered.",
   },
   {
-    name: "the outcome of an earlier attempt is accepted",
+    name: "the token of a transaction is used again; a batch is split",
     reason:
-      "the next attempt exists only behind the earlier one's outcome in the log, whose key is known: such a message is settled before it could be delivered",
-  },
-  {
-    name: "R5 void: a void event opens a turn",
-    reason:
-      "a turn without anything to record ends as nothing, and its message is deleted by the same rule",
-  },
-  {
-    name: "R17, R18, R19, two appends in flight, grouped durability, strict on redelivery",
-    reason:
-      "grouped durability is not built: one append is in flight at most, and every Started is durable before its body",
-  },
-  {
-    name: "the token of a transaction is used again, a batch is split",
-    reason:
-      "the store uses neither transactions nor split batches: a commit is one conditional put",
+      "The store uses neither transactions nor split batches: a commit is one conditional put.",
   },
 ];

@@ -1,17 +1,13 @@
 /** The deterministic simulation, short: enough to notice most defects within a minute. */
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { inChunks, workTogether } from "./crew.ts";
 import type { PlannedFault } from "./gate.ts";
 import type { Job } from "./jobs.ts";
-import { EQUIVALENTS, MUTANTS } from "./mutants.ts";
 import regressions from "./regressions.json" with { type: "json" };
 import { violations } from "./report.ts";
 import type { Tally } from "./tally.ts";
 
 const MINUTE_MS = 60_000;
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Text of the violations, so that a failure says which seed to run again. */
 function broken(tally: Tally): string {
@@ -81,18 +77,4 @@ describe("the production code under simulated faults", () => {
     },
     MINUTE_MS,
   );
-});
-
-describe("the mutants", () => {
-  test.each(MUTANTS)("still apply to the sources: $name", ({ file, edits }) => {
-    let text = readFileSync(`${ROOT}/${file}`, "utf8");
-    for (const [find, replace] of edits) {
-      expect(text.split(find).length - 1, find).toBe(1);
-      text = text.replace(find, () => replace);
-    }
-  });
-
-  test("that are left out have a reason", () => {
-    for (const { reason } of EQUIVALENTS) expect(reason.length).toBeGreaterThan(30);
-  });
 });

@@ -136,6 +136,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   scheduler.at(phases.faultsMs, look);
   const until = EPOCH_MS + phases.faultsMs + phases.quietWithinMs;
   await scheduler.run({ until, stop: () => stopped });
+  const { operations } = gate;
+  gate.hasEnded = true;
+  gate.isOver = true;
+  const { operations } = gate;
   const isSampled = plan.settings.sampled && violations.found.length === 0;
   const answers = isSampled
     ? await askAll({ scheduler, book, clients, theatre, violations })
@@ -161,7 +165,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     seed: options.seed,
     violations: violations.found,
     hash: trace.hash,
-    operations: gate.operations,
+    operations,
     virtualMs: elapsedMs(),
     fired: plan.fired,
     succeeded: gate.succeeded,
