@@ -51,7 +51,7 @@ const POLICIES = [
 
 export class Clients {
   readonly accepted: Accepted[] = [];
-  /** Workflows whose start was answered with success. */
+  /** Workflows whose start was answered with success, to whom started it. */
   readonly started: Set<string> = new Set();
   readonly answers: Map<string, number> = new Map();
   /** When the first request with an id was sent, by workflow and id. */
@@ -133,7 +133,9 @@ export class Clients {
       ...(wait === 0 ? {} : { wait }),
       ...again,
     });
-    if (answer !== undefined && answer.status < 300) this.started.add(workflowId);
+    // Who merely found a run has not sent its start message: the one who placed it may have died.
+    if (answer !== undefined && answer.status < 300 && answer.body["started"] === true)
+      this.started.add(workflowId);
   }
 
   async signal(

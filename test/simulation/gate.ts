@@ -61,8 +61,6 @@ export class FaultGate {
   /** Batches whose sequence another one had taken. */
   lostAppends = 0;
   readonly succeeded: Map<string, number> = new Map();
-  /** What was planned to fail has failed by now; what follows only asks. */
-  isOver = false;
   /** Receipt handles whose visibility somebody has set. */
   readonly deferred: Set<string> = new Set();
   /** Who writes just now, for the checks of committed writes. */

@@ -138,8 +138,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await scheduler.run({ until, stop: () => stopped });
   const { operations } = gate;
   gate.hasEnded = true;
-  gate.isOver = true;
-  const { operations } = gate;
   const isSampled = plan.settings.sampled && violations.found.length === 0;
   const answers = isSampled
     ? await askAll({ scheduler, book, clients, theatre, violations })
