@@ -1,6 +1,6 @@
 /**
- * What only a crash point or a count can show; runs on `memory` and `embedded`. LocalStack's
- * processes cannot be stopped at a call, so these stay off it (README, "Tests").
+ * What only a crash point or a count can show; runs on `memory` and `embedded`. Deployed bundles have
+ * neither; crashes on LocalStack are those of the crash matrix (test/faults).
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { WorkflowHandle } from "../../sdk/client.ts";
