@@ -109,7 +109,7 @@ describe("local activities", () => {
     const [view] = viewsOf([
       scheduledLocal,
       localStarted(1),
-      retry("cold_replay"),
+      retryAfter("cold_replay"),
       localStarted(2),
     ]);
     expect(view?.attempts.map(({ status, retry_reason }) => [status, retry_reason])).toEqual([
@@ -126,7 +126,7 @@ describe("local activities", () => {
   ] as const)(
     "a retry for %s leaves a pending activity and a %s attempt (G-08)",
     (reason, status) => {
-      const [view] = viewsOf([scheduledLocal, localStarted(1), retry(reason)]);
+      const [view] = viewsOf([scheduledLocal, localStarted(1), retryAfter(reason)]);
       expect(view).toMatchObject({
         status: "pending",
         next_attempt_at: new Date(T + 5_000).toISOString(),
@@ -287,7 +287,7 @@ test("an event of an activity that was never scheduled is a broken invariant", (
   expect(() => foldActivities(batches, [])).toThrow("was not scheduled");
 });
 
-function retry(retry_reason: "failure" | "timeout" | "cold_replay"): HistoryEvent {
+function retryAfter(retry_reason: "failure" | "timeout" | "cold_replay"): HistoryEvent {
   const failure: { readonly failure?: Failure } =
     retry_reason === "failure" ? { failure: CARD_DECLINED } : {};
   return {

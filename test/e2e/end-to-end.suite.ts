@@ -156,9 +156,9 @@ export function endToEnd(target: EndToEndTarget): void {
     }
 
     // In memory all processes are the test's own: it would end with the body's.
-    const ownProcesses = test.skipIf(target.name === "memory");
+    const inOwnProcesses = target.name !== "memory";
 
-    ownProcesses.for([true, false])(
+    test.runIf(inOwnProcesses).for([true, false])(
       "errors that a body leaves to nobody fail its attempt, not its process (local: %s) (B15)",
       async (local) => {
         const { handle, result } = await run("recovers", local);
@@ -173,7 +173,7 @@ export function endToEnd(target: EndToEndTarget): void {
       },
     );
 
-    ownProcesses(
+    test.runIf(inOwnProcesses)(
       "a poisoned local body ends its process, and the activity after exactly its attempts (B17, R-03, R-05)",
       // Three leases, of 30 s in a deployment.
       { timeout: 180_000 },
