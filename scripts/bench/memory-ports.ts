@@ -104,6 +104,7 @@ function otherPorts(
     attempts: {
       claim: refuse,
       conclude: refuse,
+      expire: refuse,
       heartbeat: refuse,
       get: refuse,
       ofRun: refuse,

@@ -127,13 +127,16 @@ class ActivityAttempt {
       worker: row.worker,
       ...(row.heartbeat === undefined ? {} : { last_heartbeat: row.heartbeat }),
     };
-    return await this.report(await this.conclude(lost, undefined));
+    const nonce = this.ports.host.newId();
+    const expiry = await persistently(this.ports.host, () =>
+      this.ports.attempts.expire(row, lost, nonce),
+    );
+    // Renewed since it was read: its owner was slow, and lives.
+    if (expiry.kind === "alive") return await this.afterOther(expiry.row);
+    return await this.report(expiry.outcome);
   }
 
-  private async conclude(
-    outcome: AttemptOutcome,
-    owner: string | undefined,
-  ): Promise<AttemptOutcome> {
+  private async conclude(outcome: AttemptOutcome, owner: string): Promise<AttemptOutcome> {
     const nonce = this.ports.host.newId();
     return await persistently(this.ports.host, () =>
       this.ports.attempts.conclude(this.key(), outcome, nonce, owner),

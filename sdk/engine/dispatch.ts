@@ -25,6 +25,7 @@ export async function send(
           id: message.message_id,
           namespace: message.namespace,
           due: now + delayMs,
+          nonce: ports.host.newId(),
           message,
         }),
       );

@@ -22,6 +22,11 @@ export interface AttemptRow extends AttemptKey {
   readonly outcome?: AttemptOutcome;
 }
 
+/** The outcome that holds, or the row of a claim that lives on. */
+export type Expiry =
+  | { readonly kind: "concluded"; readonly outcome: AttemptOutcome }
+  | { readonly kind: "alive"; readonly row: AttemptRow };
+
 export interface Attempts {
   /** Claims an attempt; own earlier success counts as claimed. */
   claim(
@@ -29,7 +34,7 @@ export interface Attempts {
   ): Promise<{ readonly kind: "claimed" } | { readonly kind: "taken"; readonly row: AttemptRow }>;
   /**
    * Writes the outcome of an attempt that has none. `owner` must match when given: a late outcome of
-   * a superseded owner is refused; without it (a lost worker) only "no outcome yet" is asked.
+   * a superseded owner is refused; without it (a deadline, a cancel) only "no outcome yet" is asked.
    * Answers the row's outcome that holds.
    */
   conclude(
@@ -38,6 +43,11 @@ export interface Attempts {
     nonce: string,
     owner?: string,
   ): Promise<AttemptOutcome>;
+  /**
+   * Writes the outcome of an attempt whose claim is over, as `row` shows it. A claim that was renewed
+   * since then is alive: nothing is written, and its row is the answer.
+   */
+  expire(row: AttemptRow, outcome: AttemptOutcome, nonce: string): Promise<Expiry>;
   /** Renews the claim and records progress; "stale" when the attempt is concluded or another's. */
   heartbeat(
     key: AttemptKey,

@@ -193,16 +193,18 @@ test("a timer that cannot be read is reported and does not hold up the others", 
   const items = [
     { id: "newer", namespace: "n", due: 1, message: '{"schema":2}' },
     { id: "damaged", namespace: "n", due: 2, message: "{" },
-    { id: "good", namespace: "n", due: 3, message: JSON.stringify(good) },
+    { id: "unnamed", namespace: "n", due: 3, message: JSON.stringify(good) },
+    { id: "good", namespace: "n", due: 3, nonce: "a", message: JSON.stringify(good) },
   ];
   const client = scripted<DynamoOutput>({ Items: items }, {});
   const timers = dynamoTimers({ client, name: "timers" }, telemetry);
   expect(await timers.due("n", 10, 1)).toEqual([
-    { id: "good", namespace: "n", due: 3, message: good },
+    { id: "good", namespace: "n", due: 3, nonce: "a", message: good },
   ]);
   expect(lines.map(({ level, fields }) => [level, fields["id"]])).toEqual([
     ["error", "newer"],
     ["error", "damaged"],
+    ["error", "unnamed"],
   ]);
 });
 

@@ -76,6 +76,31 @@ export function attemptsContract(given: Given): void {
       expect(await attempts.conclude(attemptKey(row), completed, "late", row.owner)).toEqual(lost);
     });
 
+    test("a claim that was renewed since its row was read is alive, and is not declared lost (R10)", async () => {
+      const { attempts } = given().ports;
+      const row = attemptRow();
+      await attempts.claim(row);
+      await attempts.heartbeat(attemptKey(row), row.owner, { at: 1, until: row.until });
+      const beaten = { ...row, heartbeat_at: 1 };
+      expect(await attempts.expire(row, lost, "n1")).toEqual({ kind: "alive", row: beaten });
+      await attempts.heartbeat(attemptKey(row), row.owner, { at: 1, until: row.until + 9 });
+      const renewed = { ...beaten, until: row.until + 9 };
+      expect(await attempts.expire(beaten, lost, "n2")).toEqual({ kind: "alive", row: renewed });
+      expect(await attempts.get(attemptKey(row))).toEqual(renewed);
+      const concluded = { kind: "concluded", outcome: lost };
+      expect(await attempts.expire(renewed, lost, "n3")).toEqual(concluded);
+      expect(await attempts.expire(renewed, lost, "n3")).toEqual(concluded);
+    });
+
+    test("an attempt that nobody renews is declared lost, unless it has an outcome (R9, R10)", async () => {
+      const { attempts } = given().ports;
+      const row = attemptRow();
+      await attempts.claim(row);
+      await attempts.conclude(attemptKey(row), completed, "n1", row.owner);
+      const concluded = { kind: "concluded", outcome: completed };
+      expect(await attempts.expire(row, lost, "n2")).toEqual(concluded);
+    });
+
     test("an attempt concluded before anybody claimed it refuses a late claim", async () => {
       const { attempts } = given().ports;
       const row = attemptRow();

@@ -43,6 +43,19 @@ export function timersContract(given: Given): void {
       expect(await timers.due(namespace, NOW + 1, 10)).toEqual([entry]);
     });
 
+    test("an entry that was put again since it was read is not removed", async () => {
+      const { timers } = given().ports;
+      const namespace = fresh("namespace");
+      const entry = entryAt(namespace, NOW);
+      await timers.put(entry);
+      const again = { ...entry, nonce: fresh("nonce") };
+      await timers.put(again);
+      await timers.remove(entry);
+      expect(await timers.due(namespace, NOW + 1, 10)).toEqual([again]);
+      await timers.remove(again);
+      expect(await timers.due(namespace, NOW + 1, 10)).toEqual([]);
+    });
+
     test("the limit takes the oldest of all, and what is removed makes room", async () => {
       const { timers } = given().ports;
       const namespace = fresh("namespace");
@@ -76,7 +89,7 @@ export function timersContract(given: Given): void {
         activityTask({ arguments: { json: '["é😀\u{ffff}"]' } }),
       ];
       for (const message of messages)
-        await timers.put({ id: message.message_id, namespace, due: NOW, message });
+        await timers.put({ id: message.message_id, namespace, due: NOW, nonce: "n", message });
       const found = (await timers.due(namespace, NOW + 1, 10)).map((entry) => entry.message);
       expect(found).toHaveLength(2);
       expect(found).toEqual(expect.arrayContaining(messages));
@@ -85,5 +98,6 @@ export function timersContract(given: Given): void {
 }
 
 function entryAt(namespace: string, due: number): TimerEntry {
-  return { id: fresh("timer"), namespace, due, message: workflowTask({ namespace }) };
+  const message = workflowTask({ namespace });
+  return { id: fresh("timer"), namespace, due, nonce: fresh("nonce"), message };
 }

@@ -176,9 +176,11 @@ export class FaultPlan {
     this.#rng = new Rng(`${seed}/faults`);
     this.#streams = new Map(ALL_FAULTS.map((fault) => [fault, new Rng(`${seed}/faults/${fault}`)]));
     const undisturbed = profile === "random" && stream("undisturbed").chance(UNDISTURBED_SHARE);
-    this.rates = ratesOf(stream, undisturbed ? "none" : profile);
-    const calm = profile === "none";
     const sweeps = profile !== "no-sweeper";
+    const mayWait = profile !== "none" && profile !== "copies" && sweeps;
+    const patient = mayWait && stream("patient").chance(PATIENT_SHARE);
+    this.rates = ratesOf(stream, undisturbed ? "none" : profile, patient);
+    const calm = profile === "none";
     const redelivers = profile !== "no-redelivery";
     const receives = calm ? 20 : stream("receives").pick([4, 8, 20]);
     const blind = stream("blind sweeper").chance(0.7) && redelivers;
@@ -191,7 +193,7 @@ export class FaultPlan {
       activityTimeoutMs: stream("activity timeout").pick([15_000, 25_000]),
       leaseMs: stream("lease").pick([4_000, 10_000, 30_000]),
       blindSweeper: calm || blind,
-      patient: !calm && sweeps && profile !== "copies" && stream("patient").chance(PATIENT_SHARE),
+      patient,
       redelivers,
       sweeps,
       undisturbed,
@@ -269,6 +271,7 @@ function phasesOf(
 function ratesOf(
   stream: (name: string) => Rng,
   profile: Profile | "none",
+  patient: boolean,
 ): Readonly<Record<Fault, number>> {
   const rates: Record<Fault, number> = { ...FAULTS };
   for (const fault of ALL_FAULTS) {
@@ -281,6 +284,8 @@ function ratesOf(
       (profile === "no-sweeper" && JUMPS.includes(fault));
     if (isOff) rates[fault] = 0;
     else if (profile === "copies") rates[fault] = COPIES[fault] ?? 0;
+    // Copies of copies, for half an hour: nothing but copies would be left.
+    else if (profile === "storm" && patient && REDELIVERIES.includes(fault)) rates[fault] = usual;
     else if (profile === "storm" && share === undefined)
       rates[fault] = Math.min(
         Math.max(usual, STORM_MAX),

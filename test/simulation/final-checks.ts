@@ -1,5 +1,10 @@
 /** What must hold once everything is quiet: nothing lost, nothing stuck, rows agree, replays agree. */
-import { PARTITION_KEY, SORT_KEY, TABLES } from "../../sdk/adapters/dynamodb/layout.ts";
+import {
+  PARTITION_KEY,
+  RUNS_BY_CHECK,
+  SORT_KEY,
+  TABLES,
+} from "../../sdk/adapters/dynamodb/layout.ts";
 import type { Batch, HistoryEvent, WorkflowStarted } from "../../sdk/core/events.ts";
 import { isTerminal } from "../../sdk/core/events.ts";
 import { requestKey } from "../../sdk/core/messages.ts";
@@ -28,6 +33,8 @@ export interface FinalOptions {
   readonly gate: Pick<FaultGate, "workOperations" | "lostAppends">;
   /** Without a sweeper nobody finds a start whose message never left. */
   readonly sweeps: boolean;
+  /** The messages that stayed in the queues: before the questions, during which the sweeper may look again. */
+  readonly left: ReadonlyMap<string, readonly string[]>;
   /** What each run answered to a query at the end, by run id. */
   readonly answers: ReadonlyMap<string, unknown>;
   /** The query's argument. */
@@ -109,15 +116,18 @@ function placeOf(log: RunLog, id: string): number {
   );
 }
 
-function checkQueues({ world, violations }: FinalOptions): void {
-  for (const queue of world.sqs.queues()) {
-    const bodies = queue.bodies();
+/** The messages in all queues, by queue. */
+export function messagesLeft(world: World): ReadonlyMap<string, readonly string[]> {
+  return new Map(world.sqs.queues().map((queue) => [queue.options.name, queue.bodies()]));
+}
+
+function checkQueues({ left, violations }: FinalOptions): void {
+  for (const [name, bodies] of left)
     violations.expect(
       bodies.length === 0,
       "I9",
-      () => `${bodies.length} messages stay in ${queue.options.name}: ${bodies[0]?.slice(0, 200)}`,
+      () => `${bodies.length} messages stay in ${name}: ${bodies[0]?.slice(0, 200)}`,
     );
-  }
 }
 
 /** The attempt rows and the log tell the same; an outcome that the log misses had nobody to go to. */
@@ -229,6 +239,11 @@ function checkRow({ world, violations, sweeps }: FinalOptions, log: RunLog): voi
     row?.["status"] === expected || isUnstarted,
     "I9",
     () => `${log.options.name}: the row says ${String(row?.["status"])}, the log ${expected}`,
+  );
+  violations.expect(
+    !log.closed || row?.[RUNS_BY_CHECK.sortKey] === undefined,
+    "I9",
+    () => `${log.options.name}: the sweeper will look at a closed run`,
   );
 }
 

@@ -9,7 +9,7 @@ import { createRegistry } from "../../sdk/worker/registry.ts";
 import { Clients } from "./clients.ts";
 import * as entry from "./entry.ts";
 import { type Fault, FaultPlan, type Incident, type Profile } from "./faults.ts";
-import { checkAtEnd, isAtRest } from "./final-checks.ts";
+import { checkAtEnd, isAtRest, messagesLeft } from "./final-checks.ts";
 import type { PlannedFault } from "./gate.ts";
 import { type Program, randomProgram } from "./grammar.ts";
 import { LogBook } from "./log-book.ts";
@@ -138,6 +138,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   await scheduler.run({ until, stop: () => stopped });
   const { operations } = gate;
   gate.hasEnded = true;
+  const left = messagesLeft(world);
   const isSampled = plan.settings.sampled && violations.found.length === 0;
   const answers = isSampled
     ? await askAll({ scheduler, book, clients, theatre, violations })
@@ -154,6 +155,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       undisturbed: plan.settings.undisturbed,
       gate,
       sweeps: plan.settings.sweeps,
+      left,
       answers,
       word: WORD,
       everyPrefix: isSampled,

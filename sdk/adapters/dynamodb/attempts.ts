@@ -6,7 +6,7 @@
 import { InfrastructureError, invariant } from "../../core/errors.ts";
 import { activityId, attemptId } from "../../core/ids.ts";
 import type { AttemptOutcome } from "../../core/messages.ts";
-import type { AttemptKey, AttemptRow, Attempts } from "../../ports/attempts.ts";
+import type { AttemptKey, AttemptRow, Attempts, Expiry } from "../../ports/attempts.ts";
 import { attemptSchema, parsedJson, recordOf } from "../wire.ts";
 import { padded, runPartition } from "./layout.ts";
 import {
@@ -48,8 +48,19 @@ export function dynamoAttempts(table: Table, now: () => number): Attempts {
       return isOwn ? { kind: "claimed" } : { kind: "taken", row: standing };
     },
 
-    conclude: (key, outcome, nonce, owner) =>
-      conclude(table, key, { outcome, nonce, owner, at: now() }),
+    async conclude(key, outcome, nonce, owner) {
+      const condition: Condition =
+        owner === undefined
+          ? { expression: NOT_CONCLUDED }
+          : { expression: OWN, values: { if_owner: owner } };
+      const expiry = await conclude(table, key, { outcome, nonce, condition, at: now() });
+      const name = `${key.run_id}/${key.sequence}/${key.attempt}`;
+      invariant(expiry.kind === "concluded", `attempt ${name} has another owner and no outcome`);
+      return expiry.outcome;
+    },
+
+    expire: (row, outcome, nonce) =>
+      conclude(table, row, { outcome, nonce, condition: unchanged(row), at: now() }),
 
     async heartbeat(key, owner, beat) {
       const written = await updateItem(table, attemptKey(key), {
@@ -83,20 +94,30 @@ export function dynamoAttempts(table: Table, now: () => number): Attempts {
 interface Conclusion {
   readonly outcome: AttemptOutcome;
   readonly nonce: string;
-  readonly owner: string | undefined;
+  readonly condition: Condition;
   readonly at: number;
+}
+
+/** Nobody has renewed the claim, or beaten, since the row was read. */
+function unchanged({ until, heartbeat_at: beatAt }: AttemptRow): Condition {
+  const expression = `${NOT_CONCLUDED} AND #lease_expires_at = :if_until`;
+  return beatAt === undefined
+    ? {
+        expression: `${expression} AND attribute_not_exists(#last_heartbeat_at)`,
+        values: { if_until: until },
+      }
+    : {
+        expression: `${expression} AND #last_heartbeat_at = :if_beat_at`,
+        values: { if_until: until, if_beat_at: beatAt },
+      };
 }
 
 async function conclude(
   table: Table,
   key: AttemptKey,
-  { outcome, nonce, owner, at }: Conclusion,
-): Promise<AttemptOutcome> {
+  { outcome, nonce, condition, at }: Conclusion,
+): Promise<Expiry> {
   const { namespace, workflow_id, run_id, sequence, attempt } = key;
-  const condition: Condition =
-    owner === undefined
-      ? { expression: NOT_CONCLUDED }
-      : { expression: OWN, values: { if_owner: owner } };
   const written = await updateItem(table, attemptKey(key), {
     set: {
       namespace,
@@ -104,7 +125,6 @@ async function conclude(
       run_id,
       sequence,
       attempt_number: attempt,
-      ...contractIds(key),
       ...MODE,
       outcome: JSON.stringify(outcome),
       outcome_nonce: nonce,
@@ -121,11 +141,14 @@ async function conclude(
     },
     condition,
   });
-  if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce) return outcome;
-  const standing = written.item === undefined ? undefined : attemptOf(written.item).outcome;
-  const name = `${run_id}/${sequence}/${attempt}`;
-  invariant(standing !== undefined, `attempt ${name} has another owner and no outcome`);
-  return standing;
+  if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce)
+    return { kind: "concluded", outcome };
+  if (written.item === undefined)
+    throw new InfrastructureError("the attempt went away meanwhile", { maybeApplied: false });
+  const row = attemptOf(written.item);
+  return row.outcome === undefined
+    ? { kind: "alive", row }
+    : { kind: "concluded", outcome: row.outcome };
 }
 
 const MODE = { execution_mode: "queued", local_activity: false } as const;

@@ -25,6 +25,7 @@ export function dynamoTimers(table: Table, telemetry: Telemetry): Timers {
         id: entry.id,
         namespace: entry.namespace,
         due: entry.due,
+        nonce: entry.nonce,
         message: JSON.stringify(entry.message),
       });
     },
@@ -40,7 +41,11 @@ export function dynamoTimers(table: Table, telemetry: Telemetry): Timers {
     },
 
     async remove(entry) {
-      await deleteItem(table, keyOf(entry));
+      // Whoever got the message too early has put the entry again: that one stays.
+      await deleteItem(table, keyOf(entry), {
+        expression: "#nonce = :if_nonce",
+        values: { if_nonce: entry.nonce },
+      });
     },
   };
 }
@@ -86,11 +91,11 @@ function keyOf(entry: TimerEntry): ItemKey {
 }
 
 function entryOf(item: Item): TimerEntry | undefined {
-  const { id, namespace, due, message: body } = item;
+  const { id, namespace, due, nonce, message: body } = item;
   const message = typeof body === "string" ? readable(body) : undefined;
   if (typeof id !== "string" || typeof namespace !== "string") return undefined;
-  if (typeof due !== "number" || message === undefined) return undefined;
-  return { id, namespace, due, message };
+  if (typeof due !== "number" || typeof nonce !== "string") return undefined;
+  return message === undefined ? undefined : { id, namespace, due, nonce, message };
 }
 
 /** A message of a newer version waits here until that version is back. */
