@@ -18,7 +18,7 @@ import { inChunks, workTogether } from "../test/simulation/crew.ts";
 import { PROFILES, type Profile } from "../test/simulation/faults.ts";
 import type { PlannedFault } from "../test/simulation/gate.ts";
 import { CANONICAL, type Job, work } from "../test/simulation/jobs.ts";
-import { report } from "../test/simulation/report.ts";
+import { report, violation } from "../test/simulation/report.ts";
 import { neverHappened, type Tally } from "../test/simulation/tally.ts";
 
 const SEEDS_PER_JOB = 25;
@@ -56,8 +56,11 @@ async function campaign(): Promise<Tally> {
   if (again !== undefined)
     return await work(again, values.trace ? (line) => console.log(line) : undefined);
   let shownAt = performance.now();
+  let failuresShown = 0;
   return await workTogether(jobs(), {
     onProgress: (sofar) => {
+      for (const failure of sofar.failures.slice(failuresShown)) console.error(violation(failure));
+      failuresShown = sofar.failures.length;
       if (performance.now() - shownAt < PROGRESS_EVERY_MS) return;
       shownAt = performance.now();
       const seconds = (shownAt - startedAt) / 1_000;

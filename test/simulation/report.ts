@@ -1,5 +1,5 @@
 /** A tally as text. */
-import type { Tally } from "./tally.ts";
+import type { Failure, Tally } from "./tally.ts";
 
 const COLUMNS = 4;
 
@@ -36,9 +36,11 @@ function inRows(cells: readonly string[]): readonly string[] {
 }
 
 export function violations({ failures, runs }: Tally): string {
-  const lines = failures.map(({ again, programs, violations: [first] }) => {
-    const what = `${first?.invariant}: ${first?.what}`;
-    return `  ${again} (${programs.join(", ")}) ${what.slice(0, 400)}`;
-  });
-  return [`violations: ${failures.length} of ${runs} runs`, ...lines].join("\n");
+  return [`violations: ${failures.length} of ${runs} runs`, ...failures.map(violation)].join("\n");
+}
+
+/** One line: how to see it again, and the first thing that was wrong. */
+export function violation({ again, programs, violations: [first] }: Failure): string {
+  const what = `${first?.invariant}: ${first?.what}`;
+  return `  ${again} (${programs.join(", ")}) ${what.slice(0, 400)}`;
 }
