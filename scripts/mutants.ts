@@ -37,7 +37,7 @@ const TYPE_CHECK = {
 /** Rounds over which the single faults of the canonical programs are spread. */
 const SINGLE_ROUNDS = 10;
 /** Seeds that a mutant's aims get before the first round: they are cheap, and made for it. */
-const AIMED = 400;
+const AIMED = 1_500;
 /** What one round runs, besides its part of the single faults. */
 const ROUND = { aimed: 40, pairs: 20, storm: 8, random: 24, without: 4 } as const;
 

@@ -91,10 +91,10 @@ const COPIES: Partial<Record<Fault, number>> = {
   olderHandleDeletes: 0.8,
   late: 0.3,
   slow: 0.2,
-  crashBefore: 0.01,
-  crashAfter: 0.02,
-  zombie: 0.5,
-  lostDelete: 0.1,
+  crashBefore: 0.015,
+  crashAfter: 0.025,
+  zombie: 0.3,
+  lostDelete: 0.2,
   coldStart: 0.3,
   clockSkew: 0.9,
 };
@@ -181,14 +181,16 @@ export class FaultPlan {
     const patient = mayWait && stream("patient").chance(PATIENT_SHARE);
     this.rates = ratesOf(stream, undisturbed ? "none" : profile, patient);
     const calm = profile === "none";
+    const copies = profile === "copies";
     const redelivers = profile !== "no-redelivery";
     const receives = calm ? 20 : stream("receives").pick([4, 8, 20]);
     const blind = stream("blind sweeper").chance(0.7) && redelivers;
     this.settings = {
       maxReceiveCount: sweeps ? receives : Number.MAX_SAFE_INTEGER,
       windowMs: calm ? 0 : stream("window").pick([0, 0, 50, 400, 2_000]),
-      batchSize: calm ? 10 : stream("batch").pick([1, 10, 10]),
-      concurrency: stream("concurrency").pick([2, 5, 10]),
+      batchSize: calm || copies ? 10 : stream("batch").pick([1, 10, 10]),
+      // One handler at a time lets messages wait for each other: they come back in one batch.
+      concurrency: stream("concurrency").pick(copies ? [1, 5, 10] : [2, 5, 10]),
       workflowTimeoutMs: stream("workflow timeout").pick([20_000, 30_000, 60_000]),
       activityTimeoutMs: stream("activity timeout").pick([15_000, 25_000]),
       leaseMs: stream("lease").pick([4_000, 10_000, 30_000]),

@@ -166,4 +166,19 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     edits: [["filter((sequence) => !this.unrecordedCommands.has(sequence))", "filter(() => true)"]],
     aims: [{ program: "patience", profile: "storm" }],
   },
+  {
+    name: "the namespace is left out of a key",
+    file: "sdk/adapters/dynamodb/guards.ts",
+    edits: [["pk: key(run.namespace, run.workflow_id),", "pk: key(run.workflow_id),"]],
+  },
+  {
+    name: "a pointer to a blob is durable before the blob",
+    file: "sdk/engine/payload-vault.ts",
+    edits: [
+      [
+        "await this.blobs.put(blob, json);",
+        "void this.blobs.put(blob, json).catch(() => undefined);",
+      ],
+    ],
+  },
 ];

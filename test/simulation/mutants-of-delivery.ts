@@ -80,6 +80,12 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     edits: [["if (rest > 0 &&", "if (rest > Number.MAX_SAFE_INTEGER &&"]],
   },
   {
+    name: "R10 sign: a claim that was renewed since it was read is concluded as lost",
+    file: ATTEMPTS,
+    edits: [["condition: unchanged(row)", "condition: { expression: NOT_CONCLUDED }"]],
+    aims: [{ program: "beats", profile: "storm" }],
+  },
+  {
     name: "R10 order: an outcome is reported before it stands in its row",
     file: ACTIVITY,
     edits: [
@@ -92,7 +98,9 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "R10 stale: who owns an attempt is not asked when its outcome is written",
     file: ATTEMPTS,
-    edits: [["owner === undefined\n      ?", "owner === undefined || owner !== nonce\n      ?"]],
+    edits: [
+      ["{ expression: OWN, values: { if_owner: owner } };", "{ expression: NOT_CONCLUDED };"],
+    ],
     equivalent:
       "A row is claimed once, by a write that asks for nothing at its key, and its owner never changes: whoever claimed it is the owner, and after a conclusion by somebody else the row has an outcome, which is asked for still. The attempt number is part of the key.",
   },
@@ -188,7 +196,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
         "if (sent++ === 0) await this.sendOpen(\n        Math.min(",
       ],
     ],
-    aims: [{ program: "fans", profile: "storm" }],
+    aims: [{ program: "fans", profile: "copies" }],
   },
   {
     name: "R15 failure: an error deletes the other messages of its run",
