@@ -37,14 +37,15 @@ test.skipIf(SEEDS === 0)(
 );
 
 test.skipIf(PAIRS === 0)(
-  `survives every single fault of the canonical programs, and ${PAIRS} pairs of faults (K1, K2, K5)`,
+  `survives every single fault and silence of the canonical programs, and ${PAIRS} pairs of faults (K1, K2, K5)`,
   async () => {
-    const single = CANONICAL.flatMap((program) =>
-      Array.from(
+    const single = CANONICAL.flatMap((program) => [
+      { kind: "silence" as const, program, rest: 0, of: 1 },
+      ...Array.from(
         { length: PARTS },
         (_, rest): Job => ({ kind: "single", program, rest, of: PARTS }),
       ),
-    );
+    ]);
     const pairs = inChunks(FROM, PAIRS, 25).map((chunk): Job => ({ kind: "pairs", ...chunk }));
     const tally = await workTogether([...single, ...pairs]);
     expect(tally.failures, violations(tally)).toEqual([]);

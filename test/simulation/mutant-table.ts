@@ -17,7 +17,7 @@ export interface Verdict {
 
 const HEAD = `# Mutants
 
-Written by \`npm run mutants -- --write\`; do not edit. Each row is a copy of the sources with one rule switched off, which ran under the simulation until an invariant broke. A run is one seed of random programs and clients, one seed of a profile over a named program, or a named program with planned faults. The rules are those of [RELIABILITY.md](RELIABILITY.md#the-commit-protocol); the named programs are in [program.ts](../test/simulation/program.ts) and [directed.ts](../test/simulation/directed.ts), the profiles in [faults.ts](../test/simulation/faults.ts).
+Written by \`npm run mutants -- --write\`; do not edit. Each row is a copy of the sources with one rule switched off, which ran under the [simulation](TESTING.md#mutants) until an invariant broke. The rules are those of the [commit protocol](RELIABILITY.md#the-commit-protocol), the invariants those that [the simulation holds the code to](RELIABILITY.md#what-the-simulation-holds-the-code-to); \`ERROR\` is a function that logs an error which no fault explains. "In" is what \`npm run simulate --\` takes to repeat the run, in the patched sources. Seconds include copying and type-checking them.
 `;
 
 export function mutantTable(verdicts: readonly Verdict[]): {
@@ -32,7 +32,7 @@ export function mutantTable(verdicts: readonly Verdict[]): {
   const runs = verdicts.reduce((sum, verdict) => sum + verdict.runs, 0);
   const lines = [
     HEAD,
-    `${noticed.length} of ${real.length} mutants were noticed, in ${runs} runs over all.`,
+    `${noticed.length} of ${real.length} mutants were noticed. All campaigns together took ${runs} runs.`,
     "",
     "| Mutant | Noticed by | In | Runs | Seconds |",
     "|---|---|---|---:|---:|",
