@@ -160,6 +160,16 @@ describe("inputs", () => {
     expect(world.blobKeys()).toHaveLength(1);
   });
 
+  test("a start that is refused, or finds a run, leaves no large input behind", async () => {
+    await world.operations.start(ORDER);
+    const large = { ...ORDER, input: "x".repeat(10_000) };
+    await expect(world.operations.start(large)).rejects.toMatchObject({
+      code: "workflow_already_started",
+    });
+    await world.operations.start({ ...large, duplicate_policy: "return_existing_active" });
+    expect(world.blobKeys()).toEqual([]);
+  });
+
   test("an input above the limit is refused by name before anything is written (M-01)", async () => {
     const input = "x".repeat(2_097_152);
     await expect(world.operations.start({ ...ORDER, input })).rejects.toMatchObject({

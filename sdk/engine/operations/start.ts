@@ -106,26 +106,39 @@ function checkStart(ports: Ports, request: StartRequest): CheckedStart {
 
 async function place(ports: Ports, wanted: CheckedStart): Promise<Placement> {
   if (!staysInline(wanted.input)) {
-    // A repeat must not leave a second copy of a large input behind.
+    // A start that is refused, or repeated, must not leave a large input behind.
     const current = await ports.runs.getCurrent(ports.namespace, wanted.workflow_id);
-    if (current?.request_id === wanted.request_id) return { row: current, started: true };
+    const verdict = current === undefined ? undefined : await judge(ports, wanted, current);
+    if (verdict?.kind === "found") return verdict.placement;
   }
   const row = await newRow(ports, wanted);
   let answer = await ports.runs.create(row);
   for (let round = 0; round < PLACE_ROUNDS_MAX; round++) {
     if (answer.kind === "created") return { row, started: true };
-    if (answer.row.request_id === wanted.request_id) return { row: answer.row, started: true };
-    const current = await currentAsLogged(ports, answer.row);
-    if (isOpen(current)) {
-      if (wanted.duplicate === "reject_duplicate") throw alreadyStarted(current);
-      return { row: current, started: false };
-    }
-    if (!mayReuse(wanted.reuse, current.status)) throw alreadyStarted(current);
-    answer = await ports.runs.replace(row, current);
+    const verdict = await judge(ports, wanted, answer.row);
+    if (verdict.kind === "found") return verdict.placement;
+    answer = await ports.runs.replace(row, verdict.current);
   }
   throw new InfrastructureError("the current run of a workflow id kept changing", {
     maybeApplied: false,
   });
+}
+
+type Verdict =
+  | { readonly kind: "found"; readonly placement: Placement }
+  | { readonly kind: "replaceable"; readonly current: RunRow };
+
+/** What a start means where its workflow id has a run. @throws PawlError workflow_already_started */
+async function judge(ports: Ports, wanted: CheckedStart, row: RunRow): Promise<Verdict> {
+  if (row.request_id === wanted.request_id)
+    return { kind: "found", placement: { row, started: true } };
+  const current = await currentAsLogged(ports, row);
+  if (isOpen(current)) {
+    if (wanted.duplicate === "reject_duplicate") throw alreadyStarted(current);
+    return { kind: "found", placement: { row: current, started: false } };
+  }
+  if (!mayReuse(wanted.reuse, current.status)) throw alreadyStarted(current);
+  return { kind: "replaceable", current };
 }
 
 async function newRow(ports: Ports, wanted: CheckedStart): Promise<RunRow> {
