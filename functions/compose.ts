@@ -7,6 +7,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { DynamoDBDocumentClient } from "@aws-sdk/lib-dynamodb";
 import { dynamoAttempts } from "../sdk/adapters/dynamodb/attempts.ts";
+import { dynamoCounting } from "../sdk/adapters/dynamodb/counting.ts";
 import { dynamoGuards } from "../sdk/adapters/dynamodb/guards.ts";
 import { dynamoHistory } from "../sdk/adapters/dynamodb/history.ts";
 import { dynamoProjection } from "../sdk/adapters/dynamodb/projection.ts";
@@ -76,6 +77,7 @@ export function createPorts({ environment, clients, host, telemetry }: Compositi
     boot: environment[ENV.boot],
     history: dynamoHistory(table(ENV.historyTable), blobs),
     runs: dynamoRuns(runs),
+    counting: dynamoCounting({ runs, attempts }),
     guards: dynamoGuards(runs, () => host.now()),
     attempts: dynamoAttempts(attempts, () => host.now()),
     projection: dynamoProjection({ executions, attempts }, host),

@@ -4,8 +4,10 @@
  * so whoever writes under conditions may also get.
  */
 import {
+  ATTEMPTS_RUNNING,
   type IndexLayout,
   RUNS_BY_CHECK,
+  RUNS_BY_COUNT,
   RUNS_BY_START,
   RUNS_BY_STATUS,
   RUNS_BY_TYPE,
@@ -16,8 +18,8 @@ import type { FunctionName } from "../sdk/core/test-points.ts";
 export interface StorageAccess {
   /** DynamoDB's actions, without the prefix, on the table itself. */
   readonly tables: Readonly<Partial<Record<TableName, readonly string[]>>>;
-  /** The indexes of workflow_runs that it queries. */
-  readonly indexes: readonly IndexLayout[];
+  /** The indexes that it queries. */
+  readonly indexes: Readonly<Partial<Record<TableName, readonly IndexLayout[]>>>;
   /** S3's actions, without the prefix, on the payloads. */
   readonly payloads: readonly string[];
 }
@@ -25,12 +27,15 @@ export interface StorageAccess {
 export const STORAGE_ACCESS: Readonly<Record<FunctionName, StorageAccess>> = {
   api: {
     tables: {
-      workflow_runs: ["GetItem", "PutItem", "UpdateItem"],
+      workflow_runs: ["GetItem", "PutItem", "Query", "UpdateItem"],
       history_events: ["GetItem", "PutItem", "Query"],
       activity_executions: ["BatchWriteItem"],
       activity_attempts: ["BatchWriteItem", "Query"],
     },
-    indexes: [RUNS_BY_START, RUNS_BY_STATUS, RUNS_BY_TYPE],
+    indexes: {
+      workflow_runs: [RUNS_BY_START, RUNS_BY_STATUS, RUNS_BY_TYPE, RUNS_BY_COUNT],
+      activity_attempts: [ATTEMPTS_RUNNING],
+    },
     payloads: ["GetObject", "PutObject"],
   },
   "workflow-task": {
@@ -41,22 +46,22 @@ export const STORAGE_ACCESS: Readonly<Record<FunctionName, StorageAccess>> = {
       activity_attempts: ["BatchWriteItem", "GetItem", "UpdateItem"],
       timers: ["PutItem"],
     },
-    indexes: [],
+    indexes: {},
     payloads: ["GetObject", "PutObject"],
   },
   "activity-task": {
     tables: { activity_attempts: ["GetItem", "PutItem", "UpdateItem"] },
-    indexes: [],
+    indexes: {},
     payloads: ["GetObject", "PutObject"],
   },
   sweeper: {
     tables: {
-      workflow_runs: ["GetItem", "UpdateItem"],
+      workflow_runs: ["GetItem", "PutItem", "UpdateItem"],
       history_events: ["Query"],
       activity_attempts: ["Query"],
       timers: ["DeleteItem", "Query"],
     },
-    indexes: [RUNS_BY_CHECK],
+    indexes: { workflow_runs: [RUNS_BY_CHECK, RUNS_BY_COUNT] },
     payloads: ["GetObject"],
   },
 };

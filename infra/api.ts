@@ -53,6 +53,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/api/cluster/info", permission: "read" },
   { method: "GET", path: "/api/specs", permission: "read" },
   { method: "GET", path: "/api/specs/{name}", permission: "read" },
+  { method: "GET", path: "/api/system/metrics", permission: "read" },
   { method: "GET", path: "/api/workflows", permission: "read" },
   { method: "POST", path: "/api/workflows", permission: "start" },
   ...ofRun("/api/workflows/{id}"),

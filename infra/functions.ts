@@ -147,13 +147,10 @@ export class PawlFunction extends Construct {
         [byName[table].tableArn],
       );
     }
-    if (access.indexes.length > 0) {
-      const { tableArn } = tables.workflowRuns;
-      this.allow(
-        ["dynamodb:Query"],
-        access.indexes.map((index) => `${tableArn}/index/${index.name}`),
-      );
-    }
+    const indexArns = Object.values(TABLES).flatMap(({ name: table }) =>
+      (access.indexes[table] ?? []).map((index) => `${byName[table].tableArn}/index/${index.name}`),
+    );
+    if (indexArns.length > 0) this.allow(["dynamodb:Query"], indexArns);
     this.allow(
       access.payloads.map((action) => `s3:${action}`),
       [payloadBucket.arnForObjects("*")],

@@ -87,7 +87,8 @@ function createTable(scope: Construct, layout: TableLayout, props: StorageProps)
       indexName: index.name,
       partitionKey: { name: index.partitionKey, type: dynamodb.AttributeType.STRING },
       sortKey: { name: index.sortKey, type: attributeType(index.sortKeyType) },
-      projectionType: dynamodb.ProjectionType.ALL,
+      projectionType:
+        index.keysOnly === true ? dynamodb.ProjectionType.KEYS_ONLY : dynamodb.ProjectionType.ALL,
     });
   }
   // Physical names are CloudFormation's, so that a retained table never blocks a new deployment;

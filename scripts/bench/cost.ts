@@ -28,7 +28,7 @@ export interface Cost {
   /** Without the projected rows of local activities. */
   readonly withoutRows: number;
   readonly parts: Readonly<
-    Record<"history" | "run_row" | "rows" | "reads" | "sqs" | "lambda", number>
+    Record<"history" | "run_row" | "totals" | "rows" | "reads" | "sqs" | "lambda", number>
   >;
 }
 
@@ -36,13 +36,20 @@ export interface Cost {
  * The cost of what the task functions did; the API's requests and its waiting are not in it. A message
  * is one send in a batch call, one receive and one delete: the worst case of an event source.
  */
-export function costOf(counts: Counts, units: WriteUnits, activities: number): Cost {
-  const perMillion = (dollars: number): number => (dollars / activities) * MILLION;
-  const written = (table: string, factor: number = 1): number =>
-    perMillion((counts.store[table]?.writes ?? 0) * (units[table] ?? 1) * factor * PRICE.writeUnit);
+export function costOf(
+  counts: Counts,
+  units: WriteUnits,
+  done: { readonly workflows: number; readonly activities: number },
+): Cost {
+  const perMillion = (dollars: number): number => (dollars / done.activities) * MILLION;
+  const written = (table: string): number =>
+    perMillion((counts.store[table]?.writes ?? 0) * (units[table] ?? 1) * PRICE.writeUnit);
+  const rowUnits = (units["workflow_runs"] ?? 1) * (1 + INDEXES_PER_RUN_WRITE);
   const parts = {
     history: written("history_events"),
-    run_row: written("workflow_runs", 1 + INDEXES_PER_RUN_WRITE),
+    run_row: perMillion(rowWrites(counts) * rowUnits * PRICE.writeUnit),
+    // Whenever the sweeper comes: one write of each row, and of the index that it leaves.
+    totals: perMillion(done.workflows * (rowUnits + 1) * PRICE.writeUnit),
     rows: written("activity_executions") + written("activity_attempts"),
     reads: perMillion(taskCalls(counts, /: (Query|GetItem) /) * PRICE.readUnit),
     sqs: perMillion(sqsRequests(counts) * PRICE.sqsRequest),
@@ -50,6 +57,14 @@ export function costOf(counts: Counts, units: WriteUnits, activities: number): C
   };
   const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
   return { total, withoutRows: total - parts.rows, parts };
+}
+
+function rowWrites({ calls }: Counts): number {
+  const pattern = /^(?:api|workflow-task): (?:PutItem|UpdateItem) workflow_runs$/;
+  return Object.entries(calls).reduce(
+    (sum, [name, count]) => (pattern.test(name) ? sum + count : sum),
+    0,
+  );
 }
 
 function sqsRequests({ queue, calls }: Counts): number {

@@ -100,6 +100,17 @@ function otherPorts(
       dueChecks: refuse,
       list: refuse,
     },
+    counting: {
+      mark: refuse,
+      marked: refuse,
+      share: refuse,
+      restore: refuse,
+      totals: refuse,
+      writeTotals: refuse,
+      apply: refuse,
+      settle: refuse,
+      runningAttempts: refuse,
+    },
     guards: { guard: refuse },
     attempts: {
       claim: refuse,

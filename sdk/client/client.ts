@@ -7,6 +7,7 @@ import type {
   DuplicatePolicy,
   IdReusePolicy,
   ListResponse,
+  MetricsResponse,
   StartRequest,
   StartResponse,
   WorkflowStatus,
@@ -168,6 +169,11 @@ export class BaseClient {
   /** What the cluster says about itself: version, capabilities, limits (T-01). */
   clusterInfo(): Promise<ClusterInfo> {
     return this.#transport.call({ method: "GET", path: "/api/cluster/info" });
+  }
+
+  /** Sums over all runs: how many are open, and what became of their activities (S-07). */
+  metrics(): Promise<MetricsResponse> {
+    return this.#transport.call({ method: "GET", path: "/api/system/metrics" });
   }
 
   /** Answers when the API is up. It is the one route that needs no credentials. */

@@ -9,6 +9,7 @@ export type {
   HistoryResponse,
   IdReusePolicy,
   ListResponse,
+  MetricsResponse,
   Outcome,
   RebuildResponse,
   RunDetail,

@@ -285,6 +285,59 @@ export interface AttemptSpan {
   readonly task_id: string | null;
 }
 
+/** GET /api/system/metrics (requirements 2.4): sums over all runs of the deployment. */
+export interface MetricsResponse {
+  readonly generated_at: string;
+  readonly projections: {
+    /** False when more went on meanwhile than one request reads: the sums are then minutes old. */
+    readonly complete: boolean;
+    /** Workflows that the request read besides the totals. */
+    readonly marked_workflows: number;
+  };
+  readonly runs: {
+    readonly total: number;
+    readonly pending: number;
+    readonly running: number;
+    readonly completed: number;
+    readonly failed: number;
+    readonly cancelled: number;
+    readonly terminated: number;
+  };
+  readonly starts: { readonly pending_runs: number };
+  readonly activities: ActivityMetrics;
+  readonly structural_limits: Readonly<Record<string, number>>;
+}
+
+/** `open` is pending and running; without a prefix, local and queued ones together. */
+export interface ActivityMetrics {
+  readonly total: number;
+  readonly open: number;
+  readonly pending: number;
+  readonly running: number;
+  /** Open ones behind their first attempt. */
+  readonly retrying: number;
+  /** Attempts that started; queued ones once their outcome is in the log. */
+  readonly attempts: number;
+  /** Attempts that failed, timed out or were lost with their process. */
+  readonly failed_attempts: number;
+  /** The most attempts that one activity ever took. */
+  readonly max_attempt_count: number;
+  readonly local: number;
+  readonly local_open: number;
+  readonly local_pending: number;
+  readonly local_running: number;
+  readonly local_attempts: number;
+  readonly local_failed_attempts: number;
+  readonly queued: number;
+  readonly queued_open: number;
+  /** Waiting in a queue, for a retry, or for the workflow task that records an outcome. */
+  readonly queued_pending: number;
+  /** Claimed by a worker. */
+  readonly queued_running: number;
+  readonly queued_attempts: number;
+  readonly queued_failed_attempts: number;
+}
+
 /** POST …/signal/{name}: 202 accepted = in the log. */
 export interface SignalRequest {
   /** Arguments of the signal; default []. */

@@ -111,6 +111,9 @@ const CAPABILITIES = {
   cancellation: true,
   termination: true,
   history_export: true,
+  timelines: true,
+  operator_metrics: true,
+  row_rebuild: true,
   payload_offloading: true,
   payload_codecs: [PAYLOAD_CODEC],
   updates: false,
@@ -135,7 +138,7 @@ const LIMITS = {
   max_list_page: LIST_PAGE_MAX,
 } as const;
 
-const STRUCTURAL_LIMITS = {
+export const STRUCTURAL_LIMITS = {
   /** Activities and timers of one run share one limit. */
   pending_activity_count: PENDING_ACTIVITIES_MAX,
   pending_timer_count: PENDING_ACTIVITIES_MAX,

@@ -5,6 +5,7 @@
  * milliseconds since the epoch. What can be derived (activity ids, snapshots) is not stored; views
  * add it. A batch is the unit of commitment: one conditional write (design section 1).
  */
+import type { RunCounters } from "./counters.ts";
 import type { Failure } from "./failure.ts";
 import type { ActivityOptionsSnapshot } from "./options.ts";
 import type { Payload } from "./payload.ts";
@@ -202,6 +203,8 @@ export interface Batch {
   readonly closed: boolean;
   /** Signals that workflow code has not taken: whoever accepts one more sees it at the tail (L10). */
   readonly pending_signals: number;
+  /** What the run counts of its activities, this batch included. */
+  readonly counters: RunCounters;
   /** The writer's mark: equal to the stored one, a failed condition was our own success (R9). */
   readonly nonce: string;
   /** Reserved for grouped durability (R17, R18): equal to `sequence`, and 0, in strict mode. */

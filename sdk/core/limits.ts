@@ -51,6 +51,17 @@ export const HISTORY_EVENTS_MAX = 50_000;
 export const PENDING_ACTIVITIES_MAX = 2_000;
 /** Signals of one run that workflow code has not taken. */
 export const PENDING_SIGNALS_MAX = 5_000;
+/**
+ * Milliseconds for which a mark to be counted stands at least: a run that starts or goes on within
+ * them is counted without a further write. The operator's metrics read what is marked.
+ */
+export const COUNT_MS = 120_000;
+/** Workflow ids that one step of the sweeper moves into the totals. */
+export const FOLDS_MAX = 100;
+/** Marked workflow ids of one shard that a request for metrics reads. */
+export const METRICS_MARKS_MAX = 500;
+/** Claims of one shard that a request for metrics counts. */
+export const METRICS_CLAIMS_MAX = 1_000;
 /** Deliveries of a message before it goes to the dead-letter queue (R13). */
 export const RECEIVES_MAX = 20;
 /** Shards of the indexes that would otherwise be one hot key. */

@@ -7,6 +7,7 @@
  */
 import { type ActivityState, isStartable } from "./activity-state.ts";
 import type { Tail } from "./batch.ts";
+import { counted, NO_COUNTERS, type RunCounters } from "./counters.ts";
 import { InvariantError, invariant, pawlError } from "./errors.ts";
 import {
   type ActivityScheduled,
@@ -75,6 +76,8 @@ export class RunState {
   readonly openTimers: Map<number, TimerState> = new Map();
   /** Signals that workflow code has not taken, as the last batch says. */
   pendingSignals = 0;
+  /** What the run counts of its activities. */
+  counters: RunCounters = NO_COUNTERS;
   private readonly keys = new Map<string, EventPosition>();
   /** Their rows are concluded as cancelled: a late claim is refused, a running body told. */
   readonly cancelledAttempts: CancelledAttempt[] = [];
@@ -88,6 +91,10 @@ export class RunState {
     if (batch.schema > SCHEMA_VERSION) {
       throw pawlError("schema_unknown", { what: `a batch of schema version ${batch.schema}` });
     }
+    // Grouped outcomes are fed in another order than they stand (R17), and activities of a later
+    // generation have other names (R18): read as a strict log, the run would go another way.
+    if (batch.basis !== batch.sequence || batch.generation !== 0)
+      throw pawlError("schema_unknown", { what: `batch ${batch.sequence}, recorded in groups,` });
     invariant(
       batch.sequence === this.next,
       `batch ${batch.sequence} follows event ${this.next - 1}: the log has a gap`,
@@ -99,13 +106,14 @@ export class RunState {
 
   /** Where the log stands. */
   tail(): Tail {
-    const { next, lease, turnFrom, closed, pendingSignals, generation } = this;
+    const { next, lease, turnFrom, closed, pendingSignals, counters, generation } = this;
     return {
       next,
       lease,
       turn_from: turnFrom,
       closed,
       pending_signals: pendingSignals,
+      counters,
       generation,
     };
   }
@@ -145,6 +153,7 @@ export class RunState {
     invariant(!this.closed, `event ${event.type} follows the end of the run`);
     this.next++;
     this.lastAt = Math.max(this.lastAt, event.at);
+    this.counters = counted(this.counters, event, this.activityOf(event));
     if (isTerminal(event)) {
       this.closed = true;
       this.terminal = event;
@@ -153,6 +162,10 @@ export class RunState {
       return;
     }
     this.foldOpen(event);
+  }
+
+  private activityOf(event: HistoryEvent): ActivityState | undefined {
+    return "activity_type" in event ? this.openActivities.get(event.sequence) : undefined;
   }
 
   private foldOpen(event: Exclude<HistoryEvent, TerminalEvent>): void {

@@ -345,6 +345,7 @@ export class Turn {
       turn_from: lease === null ? null : (this.state.turnFrom ?? sequence),
       closed: this.state.closed,
       pending_signals: this.instance.pendingSignals(),
+      counters: this.state.counters,
       nonce,
       basis: sequence,
       generation: this.state.generation,

@@ -8,6 +8,7 @@ import { WorkflowInstance } from "../core/replay.ts";
 import { RunState } from "../core/run.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { UserCode, WorkflowDefinition } from "../ports/user-code.ts";
+import { CountCover } from "./count-cover.ts";
 import { LocalRows } from "./local-rows.ts";
 import { PayloadVault } from "./payload-vault.ts";
 import { persistently } from "./persistence.ts";
@@ -17,6 +18,7 @@ export class LoadedRun {
   readonly key: RunKey;
   readonly vault: PayloadVault;
   readonly rows: LocalRows;
+  readonly counts: CountCover;
   state: RunState = new RunState();
   instance: WorkflowInstance | undefined;
   /** True once the view stands on a consistent read or an own append of this invocation (R3). */
@@ -34,6 +36,7 @@ export class LoadedRun {
     this.key = key;
     this.vault = new PayloadVault(ports.blobs, ports.host, key);
     this.rows = new LocalRows(key);
+    this.counts = new CountCover(ports, key);
   }
 
   /** Reads the whole log. */
@@ -43,6 +46,7 @@ export class LoadedRun {
     this.batches = [];
     this.fed = 0;
     this.rows.restart();
+    this.counts.restart();
     await this.catchUp();
   }
 
@@ -56,7 +60,7 @@ export class LoadedRun {
     for (const batch of batches) {
       const wasReplayed = this.isReplayed();
       this.state.apply(batch);
-      this.rows.note(batch, false);
+      this.note(batch, false);
       this.batches?.push(batch);
       if (wasReplayed) await this.feed(batch);
     }
@@ -78,7 +82,7 @@ export class LoadedRun {
   /** Notes a batch of a turn: appended, folded and fed already. */
   committedTurn(batch: Batch): void {
     this.batches?.push(batch);
-    this.rows.note(batch, true);
+    this.note(batch, true);
     this.fed++;
     this.fresh = true;
   }
@@ -87,7 +91,7 @@ export class LoadedRun {
   async committedInbound(batch: Batch): Promise<void> {
     const wasReplayed = this.isReplayed();
     this.batches?.push(batch);
-    this.rows.note(batch, true);
+    this.note(batch, true);
     this.fresh = true;
     if (wasReplayed) await this.feed(batch);
   }
@@ -138,6 +142,11 @@ export class LoadedRun {
       type: workflowType,
       known: this.userCode.workflowTypes.join(", "),
     });
+  }
+
+  private note(batch: Batch, isOwn: boolean): void {
+    this.rows.note(batch, isOwn);
+    this.counts.note(batch);
   }
 
   private async feed(batch: Batch): Promise<void> {

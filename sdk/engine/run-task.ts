@@ -294,7 +294,7 @@ export class RunTask {
       events.push(...delivery);
     }
     if (events.length === 0) return undefined;
-    const batch = inboundBatch(tail, events, ports.host.newId());
+    const batch = inboundBatch(tail, events, ports.host.newId(), state.counters);
     state.endBatch(batch);
     if ((await persistently(ports.host, () => ports.history.append(this.key, batch))) === "lost") {
       await this.run.reload();
@@ -341,6 +341,7 @@ export class RunTask {
     if (item.message.announces.kind === "start" && !this.state.closed) {
       await ports.runs.markRunning(this.key, ports.host.now() + CHECK_MS_FIRST, CHECK_MS_FIRST);
     }
+    await this.run.counts.cover(this.state, item.message.announces);
     this.decide(item, { kind: "delete" });
   }
 
@@ -375,7 +376,8 @@ export class RunTask {
 
   private async markClosed(closing: RunClosing): Promise<void> {
     const { ports } = this.context;
-    await persistently(ports.host, () => ports.runs.markClosed(this.key, closing));
+    const { counters } = this.state;
+    await persistently(ports.host, () => ports.runs.markClosed(this.key, { ...closing, counters }));
   }
 
   /** The log's first event, from the run's row: whoever writes the first batch needs it (R12). */

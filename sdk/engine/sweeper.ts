@@ -19,6 +19,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { RunRow } from "../ports/runs.ts";
 import { send } from "./dispatch.ts";
 import { startMessage } from "./operations/start.ts";
+import { foldTotals } from "./totals.ts";
 
 /** Entries and runs of one pass; what is left is due in the next one. */
 const PER_PASS_MAX = 500;
@@ -26,7 +27,12 @@ const PER_PASS_MAX = 500;
 const TOGETHER_MAX = 10;
 
 export async function sweep(ports: Ports): Promise<void> {
-  const duties = { timers: sweepTimers, runs: sweepRuns, dead_letters: redriveDeadLetters };
+  const duties = {
+    timers: sweepTimers,
+    runs: sweepRuns,
+    dead_letters: redriveDeadLetters,
+    totals: foldTotals,
+  };
   for (const [duty, run] of Object.entries(duties)) {
     try {
       await run(ports);
@@ -91,7 +97,10 @@ async function checkRun(ports: Ports, row: RunRow): Promise<void> {
 
 async function repair(ports: Ports, row: RunRow, tail: Batch): Promise<void> {
   const terminal = tail.events.find(isTerminal);
-  if (terminal !== undefined) await ports.runs.markClosed(row, closingOfEvent(terminal));
+  if (terminal !== undefined) {
+    const { counters } = tail;
+    await ports.runs.markClosed(row, { ...closingOfEvent(terminal), counters });
+  }
 }
 
 function leaseLives(ports: Ports, tail: Batch): boolean {

@@ -1,5 +1,6 @@
 import type { Attempts, Projection } from "./attempts.ts";
 import type { Blobs } from "./blobs.ts";
+import type { Counting } from "./counting.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { WorkflowFunction } from "./functions.ts";
 import type { History } from "./history.ts";
@@ -22,6 +23,7 @@ export interface Ports {
   readonly boot: string | undefined;
   readonly history: History;
   readonly runs: Runs;
+  readonly counting: Counting;
   readonly guards: RequestGuards;
   readonly attempts: Attempts;
   readonly projection: Projection;

@@ -1,3 +1,4 @@
+import type { RunCounters } from "../core/counters.ts";
 import type { RunKey } from "../core/events.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Payload } from "../core/payload.ts";
@@ -23,6 +24,8 @@ export interface RunRow extends RunKey {
   readonly check_every_ms?: number;
   /** The last failure of the run's workflow task, until a task succeeds. */
   readonly task_failure?: TaskFailure;
+  /** What a closed run counted of its activities. */
+  readonly counters?: RunCounters;
 }
 
 export interface TaskFailure {
@@ -57,6 +60,11 @@ export interface RunClosing {
   readonly failure?: Failure;
 }
 
+/** A closing with what the run's log counts, as its last batch says. */
+export interface CountedClosing extends RunClosing {
+  readonly counters: RunCounters;
+}
+
 /** One current row per workflow id (the idempotent start) and the rows of its earlier runs. */
 export interface Runs {
   /**
@@ -82,7 +90,7 @@ export interface Runs {
   /** pending to running, with the first look of the sweeper at `checkAt`; nothing when it is not pending. */
   markRunning(run: RunKey, checkAt: number, checkEveryMs: number): Promise<void>;
   /** Writes the closing once; a row that is closed already stays. */
-  markClosed(run: RunKey, closing: RunClosing): Promise<void>;
+  markClosed(run: RunKey, closing: CountedClosing): Promise<void>;
   /** Records or, with undefined, removes the task failure of an open run. */
   setTaskFailure(run: RunKey, failure: TaskFailure | undefined): Promise<void>;
   /** Moves the sweeper's next look on, under the condition that it is still at `expected`. */

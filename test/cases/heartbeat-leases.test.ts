@@ -110,7 +110,7 @@ test("rows of a local attempt follow within seconds while its body runs, beats a
   const handle = await stack.start("local");
   await stack.advance("4s");
   const rows = (table: string) =>
-    stack.world.dynamo.items(table).filter((row) => row["workflow_id"] === handle.id);
+    stack.world.dynamo.items(table).filter((row) => row["workflow_run_id"] === handle.runId);
   expect(rows("activity_executions")).toMatchObject([{ status: "running", attempt_count: 1 }]);
   expect(rows("activity_attempts")).toMatchObject([
     { status: "running", attempt_number: 1, last_heartbeat_at: expect.anything() },

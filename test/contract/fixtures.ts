@@ -1,4 +1,5 @@
 /** Builders of what the contract of the ports writes: valid, small, different where it matters. */
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import {
   type Batch,
   type HistoryEvent,
@@ -183,6 +184,7 @@ export function batchAt(sequence: number, parts: Partial<Batch> = {}): Batch {
     nonce: fresh("nonce"),
     basis: sequence,
     pending_signals: 0,
+    counters: NO_COUNTERS,
     generation: 0,
     ...parts,
   };

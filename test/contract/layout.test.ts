@@ -71,7 +71,15 @@ test("the tables and key schemas are those that deployed stacks have", () => {
   expect(TABLES).toMatchInlineSnapshot(`
     {
       "activity_attempts": {
-        "indexes": [],
+        "indexes": [
+          {
+            "keysOnly": true,
+            "name": "by_running",
+            "partitionKey": "by_running_pk",
+            "sortKey": "started_at",
+            "sortKeyType": "N",
+          },
+        ],
         "name": "activity_attempts",
         "sortKeyType": "S",
       },
@@ -114,6 +122,13 @@ test("the tables and key schemas are those that deployed stacks have", () => {
             "name": "by_check",
             "partitionKey": "by_check_pk",
             "sortKey": "check_at",
+            "sortKeyType": "N",
+          },
+          {
+            "keysOnly": true,
+            "name": "by_count",
+            "partitionKey": "by_count_pk",
+            "sortKey": "count_at",
             "sortKeyType": "N",
           },
         ],

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe } from "vitest";
 import { attemptsContract } from "./attempts.suite.ts";
+import { countingContract } from "./counting.suite.ts";
 import type { PortsUnderTest } from "./fixtures.ts";
 import { historyContract } from "./history.suite.ts";
 import { queueContract } from "./queue.suite.ts";
@@ -27,6 +28,7 @@ export function portsContract(name: string, setup: () => Promise<PortsUnderTest>
     historyContract(given);
     runsContract(given);
     runListContract(given);
+    countingContract(given);
     attemptsContract(given);
     timersContract(given);
     queueContract(given);

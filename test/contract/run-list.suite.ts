@@ -1,6 +1,8 @@
 /** What every list of runs must do: order, filters, pages, and cursors that cannot be forged. */
+
 import { describe, expect, test } from "vitest";
 import { shardOf } from "../../sdk/adapters/dynamodb/layout.ts";
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import type { RunFilter, RunRow, Runs } from "../../sdk/ports/runs.ts";
 import { fresh, type Given, runRow } from "./fixtures.ts";
 
@@ -88,7 +90,7 @@ export function runListContract(given: Given): void {
       const namespace = fresh("namespace");
       const old = runRow({ namespace, started_at: 1 });
       await runs.create(old);
-      await runs.markClosed(old, { status: "cancelled", closed_at: 2 });
+      await runs.markClosed(old, { status: "cancelled", closed_at: 2, counters: NO_COUNTERS });
       const closed = await runs.get(old);
       if (closed === undefined) throw new Error("the run went away");
       const next = runRow({ namespace, workflow_id: old.workflow_id, started_at: 3 });
@@ -114,7 +116,7 @@ export function runListContract(given: Given): void {
       expect(await listed()).toEqual(["pending"]);
       await runs.markRunning(row, 1, 1);
       expect(await listed()).toEqual(["running"]);
-      await runs.markClosed(row, { status: "failed", closed_at: 1 });
+      await runs.markClosed(row, { status: "failed", closed_at: 1, counters: NO_COUNTERS });
       expect(await listed()).toEqual(["failed"]);
     });
 
@@ -178,7 +180,9 @@ export function runListContract(given: Given): void {
       const filter = { namespace, status: "running", limit: 5 } as const;
       const first = await runs.list(filter);
       await Promise.all(
-        first.runs.map((row) => runs.markClosed(row, { status: "completed", closed_at: 9 })),
+        first.runs.map((row) =>
+          runs.markClosed(row, { status: "completed", closed_at: 9, counters: NO_COUNTERS }),
+        ),
       );
       if (first.next_cursor === undefined) throw new Error("there was only one page");
       const second = await runs.list({ ...filter, cursor: first.next_cursor });

@@ -1,12 +1,19 @@
 /** What every Runs and RequestGuards must do: starts, transitions, looks of the sweeper, guards. */
 import { describe, expect, test } from "vitest";
-import type { RunClosing, RunRow } from "../../sdk/ports/runs.ts";
+import { NO_COUNTERS, type RunCounters } from "../../sdk/core/counters.ts";
+import type { CountedClosing, RunRow } from "../../sdk/ports/runs.ts";
 import { failure, fresh, type Given, runKey, runRow } from "./fixtures.ts";
 
-const closing: RunClosing = { status: "completed", closed_at: 99, output: { json: '"é"' } };
+const counters: RunCounters = { ...NO_COUNTERS, local: 3, local_attempts: 4, max_attempt_count: 2 };
+const closing: CountedClosing = {
+  status: "completed",
+  closed_at: 99,
+  output: { json: '"é"' },
+  counters,
+};
 
 /** The row as it stands once the run has closed in this way. */
-function closed(row: RunRow, how: RunClosing = closing): RunRow {
+function closed(row: RunRow, how: CountedClosing = closing): RunRow {
   const { check_at: _at, check_every_ms: _every, task_failure: _failure, ...rest } = row;
   return { ...rest, ...how };
 }
@@ -64,7 +71,7 @@ export function runsContract(given: Given): void {
       expect(await runs.get(row)).toEqual(running);
       await runs.markClosed(row, closing);
       await runs.markRunning(row, 700, 1);
-      await runs.markClosed(row, { status: "failed", closed_at: 100, failure });
+      await runs.markClosed(row, { status: "failed", closed_at: 100, failure, counters });
       expect(await runs.get(row)).toEqual(closed(row));
     });
 
@@ -72,8 +79,10 @@ export function runsContract(given: Given): void {
       const { runs } = given().ports;
       const row = runRow();
       await runs.create(row);
-      await runs.markClosed(row, { status: "terminated", closed_at: 7 });
-      expect(await runs.get(row)).toEqual(closed(row, { status: "terminated", closed_at: 7 }));
+      await runs.markClosed(row, { status: "terminated", closed_at: 7, counters });
+      expect(await runs.get(row)).toEqual(
+        closed(row, { status: "terminated", closed_at: 7, counters }),
+      );
       const unknown = runKey();
       await runs.markRunning(unknown, 1, 1);
       await runs.markClosed(unknown, closing);
@@ -110,7 +119,7 @@ export function runsContract(given: Given): void {
       await runs.markRunning(old, 1, 1);
       await runs.setTaskFailure(old, { code: "internal", message: "m", at: 1, count: 1 });
       await runs.moveCheck(old, old.check_at ?? 0, 2, 2);
-      await runs.markClosed(old, { status: "failed", closed_at: 1, failure });
+      await runs.markClosed(old, { status: "failed", closed_at: 1, failure, counters });
       expect(await runs.getCurrent("contract", old.workflow_id)).toEqual(current);
       expect(await runs.get(old)).toEqual(closed(old));
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { inboundBatch, nextSequence, tailOf } from "../../sdk/core/batch.ts";
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import {
   cancelRequested,
   completed,
@@ -22,6 +23,7 @@ describe("a batch of delivered events (R11)", () => {
       turn_from: null,
       closed: false,
       pending_signals: 1,
+      counters: NO_COUNTERS,
       nonce: "n-1",
       basis: 1,
       generation: 0,

@@ -55,6 +55,18 @@ describe("what a log cannot say", () => {
     expect(reading(events)).toThrow(new InvariantError(message));
   });
 
+  test("a batch of grouped outcomes is refused by name: read in log order it would replay otherwise (R17, R18)", () => {
+    const refused = expect.objectContaining({ code: "schema_unknown" });
+    const first = { events: [started()] };
+    // Fed before the inbound batch in front of it.
+    const inbound = { events: [signal("a")], kind: "inbound" } as const;
+    const task = { events: [local(1).scheduled()], basis: 2 };
+    expect(reading(first, inbound, task)).toThrow(refused);
+    // Its activities have other names.
+    expect(reading(first, { events: [local(1).scheduled()], generation: 1 })).toThrow(refused);
+    expect(fold(first, inbound, { ...task, basis: 3 }).openActivities.size).toBe(1);
+  });
+
   test("a log that does not begin with its start", () => {
     expect(() => fold([signal("early")]).begin()).toThrow(
       new InvariantError("the log does not begin with WorkflowStarted"),

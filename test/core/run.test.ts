@@ -44,9 +44,8 @@ describe("what a log says about its run", () => {
       events: [signal("a")],
       lease: LEASE,
       turn_from: 2,
-      generation: 4,
     });
-    expect(state).toMatchObject({ lease: LEASE, turnFrom: 2, generation: 4 });
+    expect(state).toMatchObject({ lease: LEASE, turnFrom: 2, generation: 0 });
   });
 
   test.for([

@@ -1,5 +1,7 @@
 /** Given this log and this code, a turn drafts these events, and nothing more. */
+
 import { describe, expect, test } from "vitest";
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import {
   charge,
   json,
@@ -259,6 +261,7 @@ describe("the drafted batch", () => {
       nonce: "n-1",
       basis: 2,
       pending_signals: 0,
+      counters: { ...NO_COUNTERS, local: 1, local_pending: 1 },
       generation: 0,
     });
     expect(state.turnThatConsumed(2)).toEqual({ from: 2, to: 2 });

@@ -1,4 +1,5 @@
 /** Small logs for the views. */
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import {
   type Batch,
   type HistoryEvent,
@@ -49,6 +50,7 @@ export function batchesOf(events: readonly HistoryEvent[]): readonly Batch[] {
       nonce: `n-${index}`,
       basis: index + 1,
       pending_signals: 0,
+      counters: NO_COUNTERS,
       generation: 0,
     });
   }

@@ -300,6 +300,17 @@ describe("snapshots", () => {
   });
 });
 
+describe("queued attempts", () => {
+  const handedOut: HistoryEvent = { ...scheduled, ...QUEUED, options: {} };
+  const taken: HistoryEvent = { ...QUEUED, type: "ActivityStarted", at: T + 9, attempt_number: 1 };
+
+  test("name no workflow task, and a worker only where one is known", () => {
+    const [activity] = exportOf(handedOut, taken).activities;
+    expect(activity?.["attempts"]).toMatchObject([{ workflow_task_id: null, lease_owner: null }]);
+    expect(attemptSpans("r", factsAfter(handedOut, taken))).toMatchObject([{ task_id: null }]);
+  });
+});
+
 describe("timelines", () => {
   test("every event has an entry with a source and one line for people (requirements 2.7)", () => {
     for (const event of Object.values(EVERY_EVENT)) {

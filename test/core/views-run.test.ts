@@ -130,6 +130,15 @@ describe("what a damaged log or a row too many cannot break", () => {
   });
 });
 
+test("a row that was concluded before any worker claimed it is no attempt (C14)", () => {
+  const batches = log([started(), queued(1).scheduled(), queued(1).cancelled()]);
+  const unclaimed = { ...LIVE, sequence: 1, attempt: 1, worker: "", started_at: 0 };
+  expect(foldActivities(batches, [unclaimed])[0]).toMatchObject({
+    status: "cancelled",
+    attempts: new Map(),
+  });
+});
+
 describe("activities that ended in a rare way", () => {
   const factsOf = (events: readonly HistoryEvent[], ...live: readonly LiveAttempt[]) =>
     foldActivities(log([started(), ...events]), live)[0];

@@ -7,6 +7,7 @@ import type { Client, WorkflowHandle } from "../../sdk/client.ts";
 import { startMessage } from "../../sdk/engine/operations/start.ts";
 import { replayHistory, type TestPlatform } from "../../sdk/testing/index.ts";
 import { eventsOf, outline } from "../support/history.ts";
+import { differing, recount } from "../support/recount.ts";
 import * as worker from "./worker.ts";
 
 export interface EndToEndTarget {
@@ -326,6 +327,34 @@ export function endToEnd(target: EndToEndTarget): void {
       expect(bundle.history_events.map(({ type }) => type)).toEqual(
         (await eventsOf(handle)).map(({ type }) => type),
       );
+    });
+
+    test("operator metrics equal a count over all logs, local and queued apart (S-07, S-08, B26)", async () => {
+      const before = (await client.metrics()).activities;
+      await run("mixed", { start: 1 });
+      await expect
+        .poll(async () => differing(await client.metrics(), await recount(client)), {
+          timeout: 60_000,
+        })
+        .toEqual([]);
+      const { activities: after, projections } = await client.metrics();
+      expect(projections.complete).toBe(true);
+      expect(after.local).toBeGreaterThan(before.local);
+      expect(after.local_attempts - before.local_attempts).toBe(after.local - before.local);
+      expect(after.queued).toBeGreaterThan(before.queued);
+      expect(after.total).toBe(after.local + after.queued);
+    });
+
+    test("a run's rows are written again from its log, on demand", async () => {
+      const { handle } = await run("mixed", { start: 2 });
+      const { activities } = await handle.describe();
+      const local = activities.filter(({ local_activity: isLocal }) => isLocal);
+      const rebuilt = await handle.rebuild();
+      expect(rebuilt.activity_executions).toBe(local.length);
+      expect(rebuilt.activity_attempts).toBe(
+        local.reduce((sum, { attempt_count: count }) => sum + count, 0),
+      );
+      expect(await handle.rebuild()).toEqual(rebuilt);
     });
 
     test("an argument that looks like options is data (localActivity, section 4)", async () => {

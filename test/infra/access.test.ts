@@ -81,7 +81,7 @@ describe("the API (S4)", () => {
   test("has one method for each route, and none that takes any method or path", () => {
     const expected = ROUTES.map(({ method, path }) => `${method} ${path}`);
     expect(methods.map(routeOf).toSorted()).toEqual(expected.toSorted());
-    expect(ROUTES).toHaveLength(26);
+    expect(ROUTES).toHaveLength(27);
   });
 
   test("has the routes that the api function answers, no more and no fewer", () => {

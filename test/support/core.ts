@@ -2,8 +2,10 @@
  * What the tests of core state their cases with: one builder per event and per command, logs of
  * batches, and a workflow function that is run against a history and nothing else.
  */
+
 import { setImmediate as settled } from "node:timers/promises";
 import type { ActivityCommand, SideEffectCommand, TimerCommand } from "../../sdk/core/commands.ts";
+import { NO_COUNTERS } from "../../sdk/core/counters.ts";
 import {
   type ActivityFields,
   type Batch,
@@ -276,6 +278,7 @@ export function log(...parts: readonly LogPart[]): readonly Batch[] {
       nonce: `nonce-${sequence}`,
       basis: sequence,
       pending_signals: 0,
+      counters: NO_COUNTERS,
       generation: 0,
       ...given,
     };

@@ -8,7 +8,8 @@ import { activityId, attemptId } from "../../core/ids.ts";
 import type { AttemptOutcome } from "../../core/messages.ts";
 import type { AttemptKey, AttemptRow, Attempts, Expiry } from "../../ports/attempts.ts";
 import { attemptSchema, parsedJson, recordOf } from "../wire.ts";
-import { padded, runPartition } from "./layout.ts";
+import { padded, runPartition, shardOf } from "./layout.ts";
+import { shardPartition } from "./run-item.ts";
 import {
   ABSENT,
   type Condition,
@@ -139,6 +140,7 @@ async function conclude(
       started_at: 0,
       lease_expires_at: 0,
     },
+    remove: ["by_running_pk"],
     condition,
   });
   if (written.kind === "written" || written.item?.["outcome_nonce"] === nonce)
@@ -152,6 +154,11 @@ async function conclude(
 }
 
 const MODE = { execution_mode: "queued", local_activity: false } as const;
+
+/** Sparse: a claim leaves the index with its outcome. */
+function runningPartition({ namespace, run_id }: AttemptKey): string {
+  return shardPartition(namespace, shardOf(run_id));
+}
 
 function attemptKey(key: AttemptKey): ItemKey {
   return { pk: runPartition(key), sk: attemptSortKey(key.sequence, key.attempt) };
@@ -180,6 +187,7 @@ function attemptItem(row: AttemptRow): Item {
     ...MODE,
     attempt_number: attempt,
     status: outcome === undefined ? "running" : STATUS_OF[outcome.kind],
+    by_running_pk: outcome === undefined ? runningPartition(row) : undefined,
     lease_owner: owner,
     lease_expires_at: until,
     last_heartbeat_at: heartbeat_at,

@@ -43,7 +43,9 @@ function definition(name: string, layout: TableLayout): CreateTableCommandInput 
   const indexes = layout.indexes.map((index) => ({
     IndexName: index.name,
     KeySchema: keySchema(index.partitionKey, index.sortKey),
-    Projection: { ProjectionType: "ALL" as const },
+    Projection: {
+      ProjectionType: index.keysOnly === true ? ("KEYS_ONLY" as const) : ("ALL" as const),
+    },
   }));
   return {
     TableName: name,

@@ -11,6 +11,7 @@ import { utf8Bytes } from "../../core/payload.ts";
 import type { Blobs } from "../../ports/blobs.ts";
 import type { History } from "../../ports/history.ts";
 import { eventTypeOf, isHistoryEvent, isKnownEvent, parsedJson, recordOf } from "../wire.ts";
+import { countersOf, textOfCounters } from "./counts.ts";
 import { runPartition } from "./layout.ts";
 import { ABSENT, type Item, putItem, queryAll, queryPage, type Table } from "./table.ts";
 
@@ -25,6 +26,7 @@ const headerSchema = v.object({
   nonce: v.string(),
   basis: v.number(),
   pending_signals: v.number(),
+  counters: v.string(),
   generation: v.number(),
   events: v.exactOptional(v.string()),
   events_blob: v.exactOptional(v.string()),
@@ -73,7 +75,7 @@ function blobKey(run: RunKey, batch: Batch): string {
 
 async function itemOf(run: RunKey, batch: Batch, blobs: Blobs): Promise<Item> {
   const { schema, sequence, kind, events, lease, turn_from, closed } = batch;
-  const { nonce, basis, pending_signals, generation } = batch;
+  const { nonce, basis, pending_signals, counters, generation } = batch;
   const header = {
     schema,
     kind,
@@ -81,6 +83,7 @@ async function itemOf(run: RunKey, batch: Batch, blobs: Blobs): Promise<Item> {
     turn_from,
     closed,
     pending_signals,
+    counters: textOfCounters(counters),
     nonce,
     basis,
     generation,
@@ -116,7 +119,7 @@ async function batchOf(run: RunKey, item: Item, blobs: Blobs): Promise<Batch> {
   const json = events_blob === undefined ? events : await blobs.get(events_blob);
   const parsed = eventsOf(parsedJson(json), `batch ${sk} of run ${run.run_id}`);
   invariant(parsed.length === n_events, `batch ${sk} of run ${run.run_id} misses events`);
-  return { ...header, sequence: sk, events: parsed };
+  return { ...header, sequence: sk, events: parsed, counters: countersOf(header.counters, what) };
 }
 
 function eventsOf(value: unknown, what: string): readonly HistoryEvent[] {

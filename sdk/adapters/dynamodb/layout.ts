@@ -6,13 +6,15 @@
  * |---------------------|-----------------------------|-----------------------------------------|
  * | workflow_runs       | pk = key(namespace, id)     | sk = "current", "run#<run id>" or       |
  * |                     |                             |      "guard#<run id>#<request id>"      |
+ * | – the totals        | pk = key(ns, "__totals")    | sk = "totals"                           |
  * | history_events      | pk = key(ns, id, run)       | sk (number) = first sequence of a batch |
  * | activity_executions | pk = key(ns, id, run)       | sk = padded sequence                    |
  * | activity_attempts   | pk = key(ns, id, run)       | sk = padded sequence "#" padded attempt |
  * | timers              | pk = key(ns, shard)         | sk = padded due time "#" entry id       |
  *
  * All attributes are strings, numbers, booleans, null, or a map of those (`lease`); values of users
- * are JSON text. Indexes project everything and serve listing and the sweeper only, because they lag.
+ * are JSON text. Indexes serve listing, the sweeper and metrics only, because they lag; they project
+ * everything, or keys only where they say so.
  *
  * What the adapters use of DynamoDB, which is all that a fake has to know:
  * - commands of lib-dynamodb: Put, Get, Query, Update, Delete (one item each) and BatchWrite (puts);
@@ -35,6 +37,8 @@ export interface IndexLayout {
   readonly partitionKey: string;
   readonly sortKey: string;
   readonly sortKeyType: "S" | "N";
+  /** The index holds keys only: what is found is read from the table. Default: everything. */
+  readonly keysOnly?: boolean;
 }
 
 export interface TableLayout {
@@ -74,16 +78,33 @@ export const RUNS_BY_CHECK: IndexLayout = {
   sortKeyType: "N",
 };
 
+/** Sparse: only rows that the totals may be behind carry `by_count_pk` and `count_at`. */
+export const RUNS_BY_COUNT: IndexLayout = {
+  name: "by_count",
+  partitionKey: "by_count_pk",
+  sortKey: "count_at",
+  sortKeyType: "N",
+  keysOnly: true,
+};
+/** Sparse: claims of queued attempts without an outcome. */
+export const ATTEMPTS_RUNNING: IndexLayout = {
+  name: "by_running",
+  partitionKey: "by_running_pk",
+  sortKey: "started_at",
+  sortKeyType: "N",
+  keysOnly: true,
+};
+
 export const TABLES = {
   workflow_runs: {
     name: "workflow_runs",
     sortKeyType: "S",
-    indexes: [RUNS_BY_START, RUNS_BY_STATUS, RUNS_BY_TYPE, RUNS_BY_CHECK],
+    indexes: [RUNS_BY_START, RUNS_BY_STATUS, RUNS_BY_TYPE, RUNS_BY_CHECK, RUNS_BY_COUNT],
     ttlAttribute: "expires_at",
   },
   history_events: { name: "history_events", sortKeyType: "N", indexes: [] },
   activity_executions: { name: "activity_executions", sortKeyType: "S", indexes: [] },
-  activity_attempts: { name: "activity_attempts", sortKeyType: "S", indexes: [] },
+  activity_attempts: { name: "activity_attempts", sortKeyType: "S", indexes: [ATTEMPTS_RUNNING] },
   timers: { name: "timers", sortKeyType: "S", indexes: [] },
 } as const satisfies Record<string, TableLayout>;
 
@@ -95,6 +116,11 @@ export type TableName = keyof typeof TABLES;
  */
 export function key(...parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll("%", "%25").replaceAll("#", "%23")).join("#");
+}
+
+/** The part of a key at this position, as it was joined. */
+export function keyPart(joined: string, position: number): string | undefined {
+  return joined.split("#")[position]?.replaceAll("%23", "#").replaceAll("%25", "%");
 }
 
 /** A number as text that sorts like the number. */

@@ -43,9 +43,11 @@ export function dynamoProjection(
   };
 }
 
+/** Namespace and workflow id stand in the key: a row shall fit into one write unit. */
 function executionItem(row: ActivityExecutionRow): Item {
+  const { namespace: _namespace, workflow_id: _workflowId, ...fields } = row;
   return {
-    ...row,
+    ...fields,
     ...MODE,
     pk: partitionOf(row),
     sk: padded(row.sequence),
@@ -56,8 +58,9 @@ function executionItem(row: ActivityExecutionRow): Item {
 }
 
 function attemptItem(row: LocalAttemptRow): Item {
+  const { namespace: _namespace, workflow_id: _workflowId, ...fields } = row;
   return {
-    ...row,
+    ...fields,
     ...MODE,
     pk: partitionOf(row),
     sk: attemptSortKey(row.sequence, row.attempt_number),

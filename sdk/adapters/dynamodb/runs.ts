@@ -3,12 +3,18 @@
  * per earlier run. A projection of the log: every change asks for the run and status it expects, and
  * one that comes too late changes nothing.
  */
+import { NO_COUNTERS } from "../../core/counters.ts";
 import { InfrastructureError } from "../../core/errors.ts";
 import type { RunKey } from "../../core/events.ts";
+import { COUNT_MS } from "../../core/limits.ts";
+import { plus, runTotals } from "../../core/totals.ts";
 import type { RunRow, Runs } from "../../ports/runs.ts";
+import { hasFolds, shareOf } from "./counting.ts";
+import { textOfTotals } from "./counts.ts";
 import { RUNS_BY_CHECK, SHARDS, shardOf } from "./layout.ts";
 import {
   closingItem,
+  countMark,
   currentKey,
   earlierKey,
   runItem,
@@ -22,6 +28,7 @@ import {
   type Change,
   type Condition,
   getItem,
+  type Item,
   type ItemKey,
   putItem,
   queryPage,
@@ -37,18 +44,15 @@ const IS_PENDING = `${IS_RUN} AND #status = :if_pending`;
 const IS_OPEN = `${IS_RUN} AND (#status = :if_pending OR #status = :if_running)`;
 const IS_OPEN_AT_CHECK = `${IS_OPEN} AND #check_at = :if_check_at`;
 
+/** Steps of the totals that one start looks past: a pass of the sweeper makes two of a row at most. */
+const REPLACE_ROUNDS_MAX = 5;
+
 type Start = { readonly kind: "created" } | { readonly kind: "exists"; readonly row: RunRow };
 
 export function dynamoRuns(table: Table): Runs {
   return {
     create: (row) => start(table, row, ABSENT),
-
-    async replace(row, closed) {
-      const { namespace, workflow_id, run_id } = closed;
-      // The old row first and unconditionally: it is closed, so everybody who writes it writes the same.
-      await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), unchecked(closed)));
-      return start(table, row, { expression: IS_RUN, values: { if_run_id: run_id } });
-    },
+    replace: (row, closed) => replace(table, row, closed),
 
     async getCurrent(namespace, workflowId) {
       const item = await getItem(table, currentKey(namespace, workflowId));
@@ -79,6 +83,8 @@ export function dynamoRuns(table: Table): Runs {
     markClosed: (run, closing) =>
       change(table, run, {
         set: closingItem(run.namespace, run.run_id, closing),
+        // The mark of its start, where it still stands, is soon enough: a moved one is two index writes.
+        setIfAbsent: countMark(run.namespace, run.run_id, 0),
         remove: ["by_check_pk", "check_at", "check_every_ms", "task_failure"],
         condition: open(run),
       }),
@@ -125,9 +131,15 @@ export function dynamoRuns(table: Table): Runs {
  * run id is minted once per start, so it is the nonce. The same request under another run id is a
  * repeated start, which the caller recognises by the row's request id.
  */
-async function start(table: Table, row: RunRow, condition: Condition): Promise<Start> {
+async function start(
+  table: Table,
+  row: RunRow,
+  condition: Condition,
+  counted: Item = {},
+): Promise<Start> {
   const at = currentKey(row.namespace, row.workflow_id);
-  const written = await putItem(table, runItem(at, row), condition);
+  const mark = countMark(row.namespace, row.run_id, row.started_at + COUNT_MS);
+  const written = await putItem(table, { ...runItem(at, row), ...mark, ...counted }, condition);
   if (written.kind === "written") return { kind: "created" };
   if (written.item === undefined) {
     throw new InfrastructureError(`the current row of ${row.workflow_id} went away meanwhile`, {
@@ -137,6 +149,42 @@ async function start(table: Table, row: RunRow, condition: Condition): Promise<S
   const standing = runOf(written.item);
   const isOwn = standing.run_id === row.run_id && standing.request_id === row.request_id;
   return isOwn ? { kind: "created" } : { kind: "exists", row: standing };
+}
+
+/**
+ * A new run takes the place of a closed one, and what the totals hold of the workflow with it: the row
+ * that stands must be as it was read, so that no step of the totals is lost.
+ */
+async function replace(table: Table, row: RunRow, closed: RunRow): Promise<Start> {
+  const { namespace, workflow_id, run_id } = closed;
+  // The old row first and unconditionally: it is closed, so everybody who writes it writes the same.
+  await putItem(table, runItem(earlierKey(namespace, workflow_id, run_id), unchecked(closed)));
+  for (let round = 1; ; round++) {
+    const item = await getItem(table, currentKey(namespace, workflow_id));
+    const share = item === undefined ? undefined : shareOf(item);
+    if (share === undefined || share.row.run_id !== run_id)
+      return await start(table, row, { expression: IS_RUN, values: { if_run_id: run_id } });
+    const { folds, folded } = share;
+    const past = plus(share.past, runTotals(closed.status, closed.counters ?? NO_COUNTERS));
+    const unmoved = hasFolds(folds);
+    const answer = await start(
+      table,
+      row,
+      {
+        expression: `${IS_RUN} AND ${unmoved.expression}`,
+        values: { if_run_id: run_id, ...unmoved.values },
+      },
+      {
+        past: textOfTotals(past),
+        ...(folds === 0 ? {} : { folds, folded: textOfTotals(folded) }),
+        // What the totals are behind by now does not wait for the new run.
+        ...(share.count_at === undefined ? {} : { count_at: share.count_at }),
+      },
+    );
+    // Where the closed run still stands, only the totals have moved meanwhile.
+    const isOther = answer.kind === "created" || answer.row.run_id !== run_id;
+    if (isOther || round === REPLACE_ROUNDS_MAX) return answer;
+  }
 }
 
 /** Changes a run's row where it stands: under `current`, or under its own id once it was replaced. */

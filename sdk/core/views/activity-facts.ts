@@ -235,6 +235,8 @@ function endAttempt(
 }
 
 function addLiveAttempt(activity: ActivityFacts, row: LiveAttempt): void {
+  // Concluded before any worker claimed it: no attempt.
+  if (row.worker === "") return;
   const known = activity.attempts.get(row.attempt);
   if (known !== undefined && known.status !== "running") {
     // The log has the outcome; only the row knows these.

@@ -54,11 +54,12 @@ export async function followLog(
 ): Promise<RunRow> {
   if (!isOpen(row)) return row;
   const closing = closingOf(tail);
-  if (closing === undefined) return row;
+  if (closing === undefined || tail === undefined) return row;
+  const counted = { ...closing, counters: tail.counters };
   await tolerate(ports, "the row of a closed run was not repaired", () =>
-    ports.runs.markClosed(keyOf(row), closing),
+    ports.runs.markClosed(keyOf(row), counted),
   );
-  return { ...row, ...closing };
+  return { ...row, ...counted };
 }
 
 /** Runs a write that somebody else repeats if it fails. */

@@ -3,6 +3,7 @@ import type {
   AcceptedResponse,
   HistoryResponse,
   ListResponse,
+  MetricsResponse,
   QueryRequest,
   QueryResponse,
   RebuildResponse,
@@ -20,6 +21,7 @@ import type { Ports } from "../../ports/ports.ts";
 import type { RunFilter } from "../../ports/runs.ts";
 import { cancel, signal, terminate } from "./deliver.ts";
 import type { RunRef } from "./find-run.ts";
+import { metrics } from "./metrics.ts";
 import { query } from "./query.ts";
 import { describe, exportHistory, history, list, result, timeline } from "./read-run.ts";
 import { rebuild } from "./rebuild.ts";
@@ -46,6 +48,7 @@ export interface Operations {
   cancel(ref: RunRef, request: StopRequest): Promise<AcceptedResponse>;
   terminate(ref: RunRef, request: StopRequest): Promise<AcceptedResponse>;
   rebuild(ref: RunRef): Promise<RebuildResponse>;
+  metrics(): Promise<MetricsResponse>;
   clusterInfo(): ClusterInfo;
 }
 
@@ -65,6 +68,7 @@ export function createOperations(ports: Ports, sha256: (text: string) => string)
     cancel: (ref, request) => cancel(ports, ref, request),
     terminate: (ref, request) => terminate(ports, ref, request),
     rebuild: (ref) => rebuild(ports, ref),
+    metrics: () => metrics(ports),
     clusterInfo: () => clusterInfo({ version: ports.version, namespace: ports.namespace }),
   };
 }

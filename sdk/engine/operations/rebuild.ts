@@ -1,7 +1,8 @@
-/** What the log can say again: the rows of a run, written as if they had never been (S-09). */
+/** What the log can say again: a run's rows and counters, written as if they had never been (S-09). */
 import type { RebuildResponse } from "../../core/api.ts";
 import { nextSequence } from "../../core/batch.ts";
 import { InfrastructureError } from "../../core/errors.ts";
+import { RunState } from "../../core/run.ts";
 import { ActivityFold } from "../../core/views/activity-facts.ts";
 import { attemptRows, executionRow } from "../../core/views/activity-rows.ts";
 import type { Ports } from "../../ports/ports.ts";
@@ -11,8 +12,9 @@ import { findRun, followLog, keyOf, type RunRef } from "./find-run.ts";
 const ROUNDS_MAX = 5;
 
 /**
- * Writes the rows of a run's local activities, and its own row's end, from its log alone. Safe to
- * repeat and on open runs: what a task writes at the same time is read again, and written again.
+ * Writes the rows of a run's local activities, its own row's end, and what it counts, from its log
+ * alone. Safe to repeat and on open runs: what a task writes at the same time is read again, and
+ * written again.
  * @throws PawlError as `findRun`
  */
 export async function rebuild(ports: Ports, ref: RunRef): Promise<RebuildResponse> {
@@ -29,6 +31,9 @@ export async function rebuild(ports: Ports, ref: RunRef): Promise<RebuildRespons
     const executions = facts.map((activity) => executionRow(run, activity));
     const attempts = facts.flatMap((activity) => attemptRows(run, activity));
     await ports.projection.write(executions, attempts);
+    const state = new RunState();
+    for (const batch of batches) state.apply(batch);
+    await ports.counting.restore(run, state.counters);
     const after = await ports.history.readTail(run);
     if (nextSequence(after) !== nextSequence(tail)) continue;
     return {

@@ -26,6 +26,8 @@ export interface KeySchema {
   readonly index: string | undefined;
   readonly partition: string;
   readonly sort: string;
+  /** Whether the index projects nothing but keys. */
+  readonly keysOnly?: boolean;
 }
 
 interface Stored {
@@ -70,7 +72,12 @@ export class Table {
     const index = this.layout.indexes.find((candidate) => candidate.name === name);
     if (index === undefined)
       throw validationError(`The table does not have the specified index: ${name}`);
-    return { index: name, partition: index.partitionKey, sort: index.sortKey };
+    return {
+      index: name,
+      partition: index.partitionKey,
+      sort: index.sortKey,
+      keysOnly: index.keysOnly === true,
+    };
   }
 
   get(key: Key, asOf?: number): Item | undefined {
@@ -136,7 +143,7 @@ export class Table {
     for (const item of this.all(asOf)) {
       const sort = item[schema.sort];
       if (item[schema.partition] === partition && sort !== undefined && matches(sort))
-        items.push(item);
+        items.push(schema.keysOnly ? keysOf(item, schema) : item);
     }
     return items.sort((left, right) => order(left, right, schema));
   }
@@ -146,6 +153,17 @@ export class Table {
     const found = partition[position(partition, key.sort)];
     return found !== undefined && found.key.sort === key.sort ? found : undefined;
   }
+}
+
+/** What an index that projects keys only holds of an item. */
+function keysOf(item: Item, schema: KeySchema): Item {
+  const names = [PARTITION_KEY, SORT_KEY, schema.partition, schema.sort];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = item[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 function stateOf(stored: Stored, asOf: number | undefined): Item | undefined {

@@ -3,7 +3,13 @@
  * a month of virtual time costs what happens in it: the schedule knows from the tables and the
  * dead-letter queues when the next look is worth its while.
  */
-import { PARTITION_KEY, RUNS_BY_CHECK, SORT_KEY, TABLES } from "../../adapters/dynamodb/layout.ts";
+import {
+  PARTITION_KEY,
+  RUNS_BY_CHECK,
+  RUNS_BY_COUNT,
+  SORT_KEY,
+  TABLES,
+} from "../../adapters/dynamodb/layout.ts";
 import { QUEUE_DELAY_MS_MAX } from "../../core/limits.ts";
 import type { FakeDynamo } from "./dynamo.ts";
 import type { Item } from "./item.ts";
@@ -75,7 +81,10 @@ function dueAt(table: string, item: Item | undefined): number | undefined {
     const due = Number.parseInt(String(item[SORT_KEY]), 10);
     return Number.isNaN(due) ? undefined : due - QUEUE_DELAY_MS_MAX;
   }
-  const checkAt = item[RUNS_BY_CHECK.sortKey];
-  const isIndexed = item[RUNS_BY_CHECK.partitionKey] !== undefined && PARTITION_KEY in item;
-  return table === RUNS && isIndexed && typeof checkAt === "number" ? checkAt : undefined;
+  if (table !== RUNS || !(PARTITION_KEY in item)) return undefined;
+  const looks = [RUNS_BY_CHECK, RUNS_BY_COUNT].flatMap((index) => {
+    const at = item[index.sortKey];
+    return item[index.partitionKey] !== undefined && typeof at === "number" ? [at] : [];
+  });
+  return looks.length === 0 ? undefined : Math.min(...looks);
 }
