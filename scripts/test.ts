@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const REPORT = "test-results/report.json";
 
 /** How much of the deterministic simulation is part of every full run. */
-const SIMULATION = { PAWL_SIMULATION_SEEDS: "2000", PAWL_SIMULATION_PAIRS: "1000" };
+const SIMULATION = { PAWL_SIMULATION_SEEDS: "5000", PAWL_SIMULATION_PAIRS: "2000" };
 
 interface Report {
   readonly numPassedTests: number;
