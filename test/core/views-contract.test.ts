@@ -1,4 +1,3 @@
-import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import {
   ACTIVITY_EVENTS,
@@ -11,16 +10,8 @@ import schema from "../../sdk/core/local-activity-runtime.schema.json" with { ty
 import { activityOptionsView } from "../../sdk/core/views/activity-options.ts";
 import { HistoryContext, numberedEvents } from "../../sdk/core/views/history.ts";
 import { EVERY_EVENT } from "../contract/fixtures.ts";
+import { problems } from "../support/local-schema.ts";
 import { batchesOf, LOCAL, show } from "./view-fixtures.ts";
-
-// The annotations "x-durable-workflow-…" are not keywords of JSON schema.
-const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false });
-for (const name of Object.keys(schema)) if (name.startsWith("x-")) ajv.addKeyword(name);
-const validate = ajv.compile(schema);
-
-function problems(part: Readonly<Record<string, unknown>>): readonly unknown[] {
-  return validate(part) ? [] : (validate.errors ?? []);
-}
 
 describe("cluster info", () => {
   const info = clusterInfo({ version: "1.2.3", namespace: "shop" });
@@ -39,6 +30,54 @@ describe("cluster info", () => {
       spec_id: schema.$id,
       spec_url: "/api/specs/local-activity-runtime.schema.json",
     });
+  });
+
+  test("every key of the contract is there; what has no content here is null (requirements 2.5)", () => {
+    expect(Object.keys(info)).toEqual(
+      expect.arrayContaining([
+        "server_id",
+        "version",
+        "default_namespace",
+        "supported_sdk_versions",
+        "capabilities",
+        "worker_fleet",
+        "task_repair",
+        "limits",
+        "structural_limits",
+        "topology",
+        "coordination_health",
+        "client_compatibility",
+        "surface_stability_contract",
+        "platform_protocol_specs",
+        "platform_conformance_suite",
+        "sdk_neutrality_contract",
+        "auth_composition_contract",
+        "control_plane",
+        "worker_protocol",
+        "bridge_adapter_outcome_contract",
+        "replay_verification_contract",
+      ]),
+    );
+    expect(info.supported_sdk_versions).toEqual({ typescript: "1.2.3" });
+    expect(Object.keys(info.platform_protocol_specs)).toEqual(
+      expect.arrayContaining([
+        "schema",
+        "version",
+        "formats",
+        "status_levels",
+        "evolution_rules",
+        "specs",
+      ]),
+    );
+    const [entry] = Object.values(info.platform_protocol_specs.specs);
+    expect(Object.keys(info.platform_protocol_specs.status_levels)).toContain(entry?.status);
+    expect(Object.keys(info.platform_protocol_specs.evolution_rules)).toContain(
+      entry?.evolution_rule,
+    );
+    expect(schema["x-durable-workflow-object-families"]).toEqual(entry?.object_families);
+    expect(Object.keys(schema.properties).sort()).toEqual(
+      [...(entry?.object_families ?? [])].sort(),
+    );
   });
 
   test("what this version cannot do is said to be false, not left out", () => {
