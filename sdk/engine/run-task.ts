@@ -93,7 +93,7 @@ export class RunTask {
         if ((await this.step()) === "done") break;
       }
     } finally {
-      this.driver.abandon();
+      await this.driver.abandon();
     }
     const { state } = this.run;
     if (!state.closed && this.run.isReplayed() && this.run.instance?.wantsSomething() === false)

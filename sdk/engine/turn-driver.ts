@@ -92,9 +92,10 @@ export class TurnDriver {
     return holds;
   }
 
-  /** The invocation ends: whatever still runs here belongs to nobody. */
-  abandon(): void {
+  /** The invocation ends: whatever still runs here belongs to nobody, and no write outlives it. */
+  async abandon(): Promise<void> {
     this.bodies.retain(() => false);
+    await this.aside.settled();
   }
 
   /** One batch of the turn, or one wait while bodies run. */
