@@ -6,6 +6,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { ENV } from "../../../functions/environment.ts";
 import { createTables } from "../../adapters/dynamodb/create-tables.ts";
 import { type PawlError, pawlError } from "../../core/errors.ts";
+import { LOCAL_BODIES_MAX } from "../../core/limits.ts";
 import type { Bundle } from "../bundle.ts";
 import { startApiServer } from "./api-server.ts";
 import {
@@ -220,6 +221,7 @@ export class Stack {
       file: files[fn.kind],
       emulatorPid: this.#open.emulatorPid,
       environment: {
+        [ENV.localConcurrency]: String(LOCAL_BODIES_MAX),
         ...options.environment,
         ...functionEnvironment(fn, deployed, this.#open.endpoints),
         [ENV.boot]: this.#boot,
