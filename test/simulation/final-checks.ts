@@ -14,6 +14,7 @@ import { immediate } from "../../sdk/testing/world/scheduler.ts";
 import type { World } from "../../sdk/testing/world/world.ts";
 import { orphans } from "./blobs.ts";
 import type { Clients } from "./clients.ts";
+import { checkCounted } from "./counted.ts";
 import { type FaultGate, NAMESPACE } from "./gate.ts";
 import type { LogBook } from "./log-book.ts";
 import { differingPrefix } from "./prefixes.ts";
@@ -49,6 +50,7 @@ export async function checkAtEnd(options: FinalOptions): Promise<void> {
   checkAccepted(options);
   checkQueues(options);
   checkAttempts(options);
+  await checkCounted(options);
   for (const log of options.book.runs.values()) {
     checkRow(options, log);
     checkOrder(options, log);

@@ -1,4 +1,6 @@
 /** All runs' reference logs, filled from the committed writes; checks of deletions and attempt rows. */
+
+import { countersOf } from "../../sdk/adapters/dynamodb/counts.ts";
 import {
   PARTITION_KEY,
   RUNS_BY_CHECK,
@@ -170,6 +172,7 @@ export class LogBook {
       closed,
       nonce,
       basis,
+      counters: countersOf(item["counters"], `batch ${String(sk)}`),
       pending_signals,
       generation,
     } as unknown as Batch;
