@@ -46,7 +46,7 @@ export const DIRECTED: Readonly<Record<string, Node>> = {
   /** An outcome's turn has ended, its dispatch is lost, and its copy meets a later turn's lease (R4). */
   shadow: all(
     ...["0", "1", "2", "3"].map((name) => sequence(regular(`r${name}`), regular(`x${name}`))),
-    sequence(timer(400), chain("l", 20)),
+    sequence(timer(400), local("long6")),
   ),
   /** Requests arrive under a lease that outlives their first handlers, and wake a second one (R5). */
   chains: all(chain("l", 14), sequence(signal(), chain("m", 3), signal(), chain("n", 3))),

@@ -41,7 +41,7 @@ export const RULE_MUTANTS: readonly Mutant[] = [
         "() => this.deliverUnderLease(),\n    () => this.dropSettled(),",
       ],
     ],
-    aims: [{ program: "shadow", profile: "storm" }],
+    aims: [{ program: "shadow", profile: "copies" }],
   },
   {
     name: "R4 early: deleted without arming again",
