@@ -9,6 +9,8 @@ export const LOCALSTACK_ENVIRONMENT: Environment = { account: "000000000000", re
 
 /** A function that hangs should end within a test's patience. */
 const TIMEOUT = Duration.seconds(60);
+/** So should the wait for a process that died, but a busy machine must not lose a lease that lives. */
+const LEASE = Duration.seconds(10);
 
 /** @param queues names of activity queues beside `default` */
 export function localStackProps(entry: string, queues: readonly string[] = []): PawlProps {
@@ -21,6 +23,7 @@ export function localStackProps(entry: string, queues: readonly string[] = []): 
     architecture: lambda.Architecture.X86_64,
     logRetention: logs.RetentionDays.ONE_DAY,
     workflowTimeout: TIMEOUT,
+    lease: LEASE,
     queues: Object.fromEntries(["default", ...queues].map((name) => [name, options])),
   };
 }

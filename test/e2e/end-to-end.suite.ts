@@ -176,7 +176,7 @@ export function endToEnd(target: EndToEndTarget): void {
 
     test.runIf(inOwnProcesses)(
       "a poisoned local body ends its process, and the activity after exactly its attempts (B17, R-03, R-05)",
-      // Three leases, of 30 s in a deployment.
+      // Three leases, of 10 s on LocalStack.
       { timeout: 180_000 },
       async () => {
         const handle = await start("survives", 3);
