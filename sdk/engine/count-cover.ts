@@ -1,5 +1,5 @@
 /**
- * Sees to it that what a run counts reaches the totals (ADR 0013): a message is deleted only while the
+ * Sees to it that what a run counts reaches the totals (ADR 0015): a message is deleted only while the
  * run's row is marked to be counted, for as long as the totals may be behind its log. A start and a
  * closing mark the row anyway; a run that goes on later pays one write in five minutes.
  */

@@ -1,5 +1,5 @@
 /**
- * Moves what marked runs count into the totals, each exactly once and without transactions (ADR 0013):
+ * Moves what marked runs count into the totals, each exactly once and without transactions (ADR 0015):
  * complete the step that the totals name, read marked rows, write totals and step together under the
  * totals' version, tell the rows. Whoever dies in between leaves a step that the next pass completes.
  */

@@ -44,7 +44,7 @@ export interface Settling {
   readonly again_at?: number;
 }
 
-/** Exact sums over all runs without looking at all runs (ADR 0013). */
+/** Exact sums over all runs without looking at all runs (ADR 0015). */
 export interface Counting {
   /** Marks an open run to be counted at `countAt`, unless its mark is later already. */
   mark(run: RunKey, countAt: number): Promise<void>;
