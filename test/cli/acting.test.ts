@@ -82,7 +82,7 @@ describe("pawl rebuild", () => {
     expect(api.sent[0]?.path).toBe("/api/workflows/order-1/runs/run-1/rebuild");
     expect(stdout).toBe("");
     expect(stderr).toBe(
-      "order-1: 3 rows of local activities, 4 of their attempts, from 17 events\n",
+      "order-1: rows written again from the log (events: 17, local activities: 3, attempts: 4)\n",
     );
   });
 

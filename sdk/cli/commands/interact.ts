@@ -72,8 +72,8 @@ export async function rebuildRun(session: Session, id: string, flags: RunFlag): 
     return EXIT.ok;
   }
   const { activity_executions: executions, activity_attempts: attempts } = rebuilt;
-  const rows = `${executions} rows of local activities, ${attempts} of their attempts`;
-  session.note(`${plain(rebuilt.workflow_id)}: ${rows}, from ${rebuilt.history_length} events`);
+  const counts = `events: ${rebuilt.history_length}, local activities: ${executions}, attempts: ${attempts}`;
+  session.note(`${plain(rebuilt.workflow_id)}: rows written again from the log (${counts})`);
   return EXIT.ok;
 }
 
