@@ -267,11 +267,14 @@ export function badRequests(setting: BadInputSetting): void {
   test("a query that does not exist, throws, waits, acts or has no data as its answer is refused by name (A10)", async () => {
     const handle = await setting.client.start("queried");
     await expect
-      .poll(() =>
-        handle.query(worker.state).then(
-          () => true,
-          () => false,
-        ),
+      .poll(
+        () =>
+          handle.query(worker.state).then(
+            () => true,
+            () => false,
+          ),
+        // Patience, not a measure: it ends as soon as the first task has committed.
+        { timeout: 20_000 },
       )
       .toBe(true);
     const before = (await handle.describe()).history_length;
