@@ -159,6 +159,7 @@ export const CRAFT_MUTANTS: readonly Mutant[] = [
     name: "check_at is off, dead letters go back",
     file: SWEEPER,
     edits: [["await ring(ports, row);", "void ring;"]],
+    aims: [{ program: "mixed", profile: "no-redelivery" }],
   },
   {
     name: "a timer's cancel is recorded before the timer",

@@ -91,6 +91,7 @@ export const RULE_MUTANTS: readonly Mutant[] = [
         "void deadlineKey;",
       ],
     ],
+    aims: [{ program: "deadlines", profile: "storm" }],
   },
   {
     name: "R6 take-over: the dead owner's dispatches are not sent again",
