@@ -10,10 +10,16 @@ const LONG = [
   "test/world/dynamo-differential.test.ts",
 ];
 
-/** Files that take long, most of it waiting: last, they would run alone. */
-const SLOW = [
+/** Real processes that die and leases that run out: most of it is waiting, beside the fast ones. */
+const WAITING = [
   "test/conformance/embedded.test.ts",
   "test/e2e/embedded-crashes.test.ts",
+  "test/embedded/hostile-bodies.test.ts",
+];
+
+/** Files that take long, most of it waiting: last, they would run alone. */
+const SLOW = [
+  ...WAITING,
   "test/e2e/embedded.test.ts",
   "test/simulation/simulation.test.ts",
   "test/cli/smoke.test.ts",
@@ -30,7 +36,6 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
-/** Projects by what they need: `fast` runs everywhere, `long` takes minutes, `localstack` deploys for real; one after the other. */
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -49,15 +54,20 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 120_000,
+    // By what they need: `fast` and `waiting` run everywhere, `localstack` deploys for real, `long` takes minutes.
     projects: [
       {
         extends: true,
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: [...LOCALSTACK, ...LONG],
+          exclude: [...LOCALSTACK, ...LONG, ...WAITING],
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: "waiting", include: WAITING, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,
